@@ -1,0 +1,7 @@
+# penstock_warnings: linked by every target of ours, never by generated code.
+option(PENSTOCK_WERROR "Treat warnings as errors" OFF)
+add_library(penstock_warnings INTERFACE)
+target_compile_options(penstock_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  $<$<BOOL:${PENSTOCK_WERROR}>:-Werror>)
