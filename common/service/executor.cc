@@ -1,0 +1,131 @@
+#include "common/service/executor.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace penstock::service {
+
+Executor::Executor(const Options& options) : max_queue_(options.max_queue) {
+  PENSTOCK_CHECK(options.threads > 0, "an executor needs a thread");
+  MutexLock lock(&join_mu_);
+  for (int i = 0; i < options.threads; ++i) {
+    threads_.push_back(
+        std::make_unique<Thread>(fmt::format("{}-{}", options.name, i), [this] { Work(); }));
+  }
+}
+
+Executor::~Executor() { Shutdown(Pending::kDrop); }
+
+bool Executor::TryPost(std::function<void()> job) {
+  MutexLock lock(&mu_);
+  if (stopped_ || queue_.size() >= max_queue_) return false;
+  queue_.push_back(std::move(job));
+  ready_.Signal();
+  return true;
+}
+
+void Executor::Shutdown(Pending pending) {
+  std::deque<std::function<void()>> dropped;  // destroyed without the lock: jobs own things
+  {
+    MutexLock lock(&mu_);
+    if (!stopped_ && pending == Pending::kDrop) dropped.swap(queue_);
+    stopped_ = true;
+    ready_.SignalAll();
+  }
+  MutexLock lock(&join_mu_);
+  threads_.clear();
+}
+
+bool Executor::stopped() const {
+  MutexLock lock(&mu_);
+  return stopped_;
+}
+
+size_t Executor::QueueLength() const {
+  MutexLock lock(&mu_);
+  return queue_.size();
+}
+
+void Executor::Work() {
+  std::function<void()> job;
+  while (Next(&job)) {
+    job();
+    job = nullptr;  // whatever it owns ends here, not when the next job arrives
+  }
+}
+
+bool Executor::Next(std::function<void()>* job) {
+  MutexLock lock(&mu_);
+  while (queue_.empty() && !stopped_) ready_.Wait(&mu_);
+  if (queue_.empty()) return false;
+  *job = std::move(queue_.front());
+  queue_.pop_front();
+  return true;
+}
+
+class Strand::State : public std::enable_shared_from_this<Strand::State> {
+ public:
+  State(Executor& executor, size_t max_queue) : executor_(executor), max_queue_(max_queue) {}
+
+  bool TryPost(std::function<void()> job) {
+    if (executor_.stopped()) return false;
+    MutexLock lock(&mu_);
+    if (queue_.size() >= max_queue_) return false;
+    if (!scheduled_ && !Schedule()) return false;
+    scheduled_ = true;
+    queue_.push_back(std::move(job));
+    return true;
+  }
+
+  size_t QueueLength() const {
+    MutexLock lock(&mu_);
+    return queue_.size();
+  }
+
+ private:
+  // One turn runs a few jobs and then queues again, so that a busy strand does not keep a thread.
+  static constexpr int kJobsPerTurn = 16;
+
+  bool Schedule() {
+    return executor_.TryPost([self = shared_from_this()] { self->Turn(); });
+  }
+
+  void Turn() {
+    int done = 0;
+    for (std::function<void()> job; Next(&job); job = nullptr) {
+      job();
+      // A full executor refuses the next turn: then this one goes on.
+      if (++done % kJobsPerTurn == 0 && Schedule()) return;
+    }
+  }
+
+  // Ends the turn (false) when nothing waits.
+  bool Next(std::function<void()>* job) {
+    MutexLock lock(&mu_);
+    scheduled_ = !queue_.empty();
+    if (!scheduled_) return false;
+    *job = std::move(queue_.front());
+    queue_.pop_front();
+    return true;
+  }
+
+  Executor& executor_;
+  const size_t max_queue_;
+  mutable Mutex mu_;
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mu_);
+  bool scheduled_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+Strand::Strand(Executor& executor, size_t max_queue)
+    : state_(std::make_shared<State>(executor, max_queue)) {}
+
+Strand::~Strand() = default;
+
+bool Strand::TryPost(std::function<void()> job) { return state_->TryPost(std::move(job)); }
+
+size_t Strand::QueueLength() const { return state_->QueueLength(); }
+
+}  // namespace penstock::service
