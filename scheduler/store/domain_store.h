@@ -1,0 +1,67 @@
+#pragma once
+// How an owner reaches its domain's durable facts. Implemented by store/pg and by the simulator's
+// model; the two are compared by a differential test. Blocking; one caller at a time per object.
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/ids.h"
+#include "scheduler/core/facts.h"
+#include "scheduler/core/flush_batch.h"
+
+namespace penstock::store {
+
+enum class FlushVerdict {
+  kCommitted,
+  kFenced,    // someone else owns the domain now: let go at once
+  kRejected,  // certainly not committed: a row was not as expected, or a constraint refused it
+  kFailed,    // certainly not committed: the database was not reachable or had a passing fault
+  kUnknown,   // the outcome is not known: reload with this flush_seq in doubt
+};
+
+struct FlushResult {
+  FlushVerdict verdict = FlushVerdict::kFailed;
+  absl::Status status;              // OK with kCommitted, else what happened
+};
+
+// A load that found its place in the fence. `in_doubt_committed` answers the question asked.
+struct LoadResult {
+  core::DomainFacts facts;
+  std::optional<bool> in_doubt_committed;
+};
+
+// Run ids [first, first + count) of one partition.
+struct IdBlock {
+  RunId first;
+  int64_t count = 0;
+};
+
+class DomainStore {
+ public:
+  virtual ~DomainStore() = default;
+
+  // Becomes the owner: epoch `seen_epoch` + 1, provided that the domain's epoch still is
+  // `seen_epoch` (ABORTED otherwise). Writes the next fence row, terminates the predecessor's
+  // database backend, loads the facts: one transaction. Counts one load without progress.
+  virtual absl::StatusOr<LoadResult> TakeOver(SchedulerId self, Epoch seen_epoch) = 0;
+
+  // Loads again under the same epoch after a flush that failed (`in_doubt` = 0) or whose outcome
+  // is unknown (`in_doubt` = its flush_seq). The fence row written at in_doubt (or after it, when
+  // it had committed) makes the answer final. ABORTED when the domain has another owner by now.
+  virtual absl::StatusOr<LoadResult> Reload(Epoch epoch, FlushSeq in_doubt) = 0;
+
+  // One durable step in one round trip; `seq` is the last one's + 1.
+  virtual FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) = 0;
+
+  // At least `count` new run ids of the current partition, for a domain held under `epoch`.
+  virtual absl::StatusOr<IdBlock> TakeIds(Epoch epoch, int64_t count) = 0;
+
+  // Hands the domain over: no owner, same epoch. Call after the last flush.
+  virtual absl::Status Release(Epoch epoch) = 0;
+
+  // Facts of one finished run, to bring it back (retry). NOT_FOUND when retention took it.
+  virtual absl::StatusOr<core::DomainFacts> LoadRun(RunId run) = 0;
+};
+
+}  // namespace penstock::store
