@@ -23,6 +23,7 @@ enum class FlushVerdict {
 struct FlushResult {
   FlushVerdict verdict = FlushVerdict::kFailed;
   absl::Status status;              // OK with kCommitted, else what happened
+  RunId culprit;                    // with kRejected: the run whose row refused; 0 = not known
 };
 
 // A load that found its place in the fence. `in_doubt_committed` answers the question asked.

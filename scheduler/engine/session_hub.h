@@ -1,0 +1,133 @@
+#pragma once
+// Where worker streams meet the owners: the only path between a connected session and the domains
+// that this process owns. Knows nothing of gRPC.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/ids.h"
+#include "common/base/mutex.h"
+#include "scheduler/core/events.h"
+
+namespace penstock::engine {
+
+// Output of an upstream task that an assignment carries.
+struct UpstreamOutput {
+  core::TaskKey key;
+  std::string output_json;
+};
+
+struct ReadyAssignment {
+  core::Assign assign;
+  std::vector<UpstreamOutput> outputs;
+};
+
+// Messages of one domain to one session, in the order of the members.
+struct SessionMail {
+  std::vector<core::AckResult> acks;
+  std::vector<core::Revoke> revokes;
+  std::vector<ReadyAssignment> assignments;
+  int32_t credits_returned = 0;
+  std::optional<int32_t> wish;
+  bool session_lost = false;
+  bool drain = false;
+};
+
+// One connected stream as the hub sees it. Implemented by api/. Thread-safe, never blocks; mail to
+// a stream that has ended is dropped.
+class SessionStream {
+ public:
+  virtual ~SessionStream() = default;
+  virtual void Offer(DomainId domain, Epoch epoch, bool resync) = 0;
+  virtual void Withdraw(DomainId domain, Epoch epoch) = 0;    // not the owner any more
+  virtual void Deliver(DomainId domain, Epoch epoch, SessionMail mail) = 0;
+  virtual void SetFleet(const std::vector<std::string>& addresses) = 0;
+};
+
+// The owner's side: what a domain of this process offers to the hub. Thread-safe, never blocks.
+class DomainInbox {
+ public:
+  virtual ~DomainInbox() = default;
+  virtual void Post(core::Event event) = 0;
+  virtual void Post(std::vector<core::Event> events) = 0;
+  // True when this process' lease on the domain certainly holds now.
+  virtual bool LeaseHolds(SteadyTime now) const = 0;
+};
+
+// What a hello says, after conversion.
+struct DomainHello {
+  DomainId domain;
+  Epoch epoch;
+  std::vector<core::AttemptRef> running;
+  std::vector<core::AttemptResult> unacknowledged;
+  int32_t credits = 0;
+  bool draining = false;
+};
+
+// Thread-safe. Streams are shared with the API layer, which owns them; domains register themselves.
+class SessionHub {
+ public:
+  explicit SessionHub(const Clock& clock) : clock_(clock) {}
+
+  // ---- API side ----
+  // A new stream said hello. ALREADY_EXISTS when another live stream carries the same session from
+  // another peer. Offers follow at once.
+  absl::Status Attach(const core::SessionInfo& info, std::shared_ptr<SessionStream> stream);
+  void Detach(SessionId session, const SessionStream* stream);
+  void OnDomainHello(SessionId session, DomainHello hello);
+  // Events of a bound session: credits, started, ended, handed back, draining. Those of a domain
+  // or epoch that is not bound here are dropped (the worker says them again in its next hello).
+  void OnCredits(SessionId session, DomainId domain, Epoch epoch, int32_t credits);
+  void OnAttemptEvents(SessionId session, DomainId domain, Epoch epoch,
+                       std::vector<core::Event> events);
+  // Confirms a renewal: the domains bound to this session whose owner's lease holds now.
+  std::vector<DomainId> OnRenew(SessionId session);
+  void OnSessionDead(SessionId session);
+
+  // ---- Owner side ----
+  // From now on the domain is offered; `inbox` must outlive Unregister().
+  void Register(DomainId domain, Epoch epoch, DomainInbox* inbox);
+  // Says to all sessions: hello again, please (the owner reloaded).
+  void Resync(DomainId domain);
+  void Unregister(DomainId domain);
+  // Delivers if `binding` is the session's latest for the domain.
+  void Deliver(DomainId domain, SessionId session, core::BindingId binding, SessionMail mail);
+  // Delivers acknowledgements and session ends, which need no binding.
+  void DeliverUnbound(DomainId domain, SessionId session, SessionMail mail);
+
+  void SetFleet(std::vector<std::string> addresses);
+  // For metrics.
+  size_t stream_count() const;
+
+ private:
+  struct Binding {
+    core::BindingId id;
+    Epoch epoch;
+  };
+  struct Session {
+    core::SessionInfo info;
+    std::shared_ptr<SessionStream> stream;
+    absl::flat_hash_map<DomainId, Binding> bindings;
+  };
+  struct Owner {
+    Epoch epoch;
+    DomainInbox* inbox = nullptr;
+  };
+  Owner* BoundOwner(Session& session, DomainId domain, Epoch epoch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Clock& clock_;
+  mutable Mutex mu_;
+  absl::flat_hash_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<DomainId, Owner> owners_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> fleet_ ABSL_GUARDED_BY(mu_);
+  int64_t next_binding_ ABSL_GUARDED_BY(mu_) = 1;
+};
+
+}  // namespace penstock::engine
