@@ -1,0 +1,57 @@
+#pragma once
+// Starting a child fast: without copying the parent's page tables, whatever their size. Linux.
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace penstock::process {
+
+// What the child becomes. Borrows everything; nothing is kept after StartChild returned.
+struct ChildPlan {
+  // argv[0] without '/' is looked up in the PATH of `envp`, not of the caller. Null-terminated.
+  const char* const* argv = nullptr;
+  const char* const* envp = nullptr;
+  const char* work_dir = nullptr;  // null = the caller's
+  // -1 = /dev/null. The child has no other descriptors than these and `pass_fd`.
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+  int pass_fd = -1;           // becomes descriptor 3; -1 = none
+  bool new_session = false;   // leader of its own session and process group
+  int death_signal = 0;       // sent to the child when the calling thread ends; 0 = none
+  uid_t uid = 0;              // with gid, if change_user; groups are dropped
+  gid_t gid = 0;
+  bool change_user = false;
+  int open_files = 0;         // soft RLIMIT_NOFILE; 0 = the caller's
+  // Signals to set back to their default, bit n-1 for signal n. All that the caller handles or
+  // ignores must be in it; they would run in shared memory or stay ignored.
+  uint64_t reset_signals = ~uint64_t{0};
+};
+
+// How far the child came.
+enum class ChildStage : uint8_t {
+  kStarted,   // the program runs
+  kFork,      // the rest: this step failed
+  kSession,
+  kUser,
+  kDescriptors,
+  kLimits,
+  kWorkDir,
+  kExec,
+};
+std::string_view ToString(ChildStage stage);
+
+struct ChildStart {
+  pid_t pid = -1;  // valid if stage is kStarted; the caller must reap it
+  ChildStage stage = ChildStage::kFork;
+  int error_number = 0;
+};
+
+// Returns when the program has started or failed to; a child that failed is already reaped.
+// Blocks all signals meanwhile. Safe in a process with threads.
+ChildStart StartChild(const ChildPlan& plan);
+
+}  // namespace penstock::process

@@ -1,0 +1,130 @@
+#include "common/process/process_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/process/unique_fd.h"
+
+namespace penstock::process {
+namespace {
+
+struct CloseDir {
+  void operator()(DIR* dir) const { closedir(dir); }
+};
+
+template <typename Visit>
+void ForEachPid(Visit visit) {
+  const std::unique_ptr<DIR, CloseDir> dir(opendir("/proc"));
+  if (!dir) return;
+  while (const dirent* entry = readdir(dir.get())) {
+    const pid_t pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (pid > 0) visit(pid);
+  }
+}
+
+bool Contains(const std::vector<pid_t>& pids, pid_t pid) {
+  return std::find(pids.begin(), pids.end(), pid) != pids.end();
+}
+
+std::string ReadEnvironment(pid_t pid) {
+  std::array<char, 32> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%d/environ", pid);
+  const UniqueFd fd(open(path.data(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 4096> buffer{};
+  ssize_t got = 0;
+  while (fd && (got = read(fd.get(), buffer.data(), buffer.size())) > 0) {
+    text.append(buffer.data(), static_cast<size_t>(got));
+  }
+  return text;
+}
+
+bool HoldsEntry(const std::string& environment, std::string_view entry) {
+  const std::string framed = '\0' + environment;
+  std::string wanted(1, '\0');
+  wanted.append(entry).push_back('\0');
+  return framed.find(wanted) != std::string::npos;
+}
+
+// The start time stands for the identity: the pid may have been recycled since it was listed.
+bool Signal(const ProcessStat& process, int signal) {
+  std::optional<PidIdentity> id = Identify(process.pid);
+  return id && id->start_ticks == process.start_ticks && SendSignal(*id, signal);
+}
+
+// Stops all there are and returns how many were not stopped before.
+int StopAll(const std::vector<ProcessStat>& processes) {
+  int stopped = 0;
+  for (const ProcessStat& process : processes) {
+    if (process.alive() && process.state != 'T' && Signal(process, SIGSTOP)) ++stopped;
+  }
+  return stopped;
+}
+
+}  // namespace
+
+std::vector<ProcessStat> ListProcesses() {
+  std::vector<ProcessStat> processes;
+  ForEachPid([&processes](pid_t pid) {
+    if (const std::optional<ProcessStat> stat = ReadProcessStat(pid)) processes.push_back(*stat);
+  });
+  return processes;
+}
+
+std::vector<ProcessStat> Descendants(pid_t root, const std::vector<pid_t>& spared,
+                                     const std::vector<ProcessStat>& all) {
+  std::vector<ProcessStat> by_parent = all;
+  const auto parent_less = [](const ProcessStat& a, const ProcessStat& b) {
+    return a.parent < b.parent;
+  };
+  std::sort(by_parent.begin(), by_parent.end(), parent_less);
+  std::vector<ProcessStat> found;
+  const auto add_children = [&](pid_t parent) {
+    ProcessStat probe;
+    probe.parent = parent;
+    const auto range = std::equal_range(by_parent.begin(), by_parent.end(), probe, parent_less);
+    for (auto it = range.first; it != range.second; ++it) {
+      if (it->pid != root && !(parent == root && Contains(spared, it->pid))) found.push_back(*it);
+    }
+  };
+  add_children(root);
+  for (size_t i = 0; i < found.size() && found.size() <= all.size(); ++i) {
+    add_children(found[i].pid);
+  }
+  return found;
+}
+
+int StrikeDescendants(pid_t root, const std::vector<pid_t>& spared) {
+  constexpr int kMaxPasses = 20;  // a family that forks faster than it is stopped: kill what is seen
+  std::vector<ProcessStat> tree;
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
+    tree = Descendants(root, spared, ListProcesses());
+    if (StopAll(tree) == 0) break;
+  }
+  int killed = 0;
+  for (const ProcessStat& process : tree) {
+    if (process.alive() && Signal(process, SIGKILL)) ++killed;
+  }
+  return killed;
+}
+
+std::vector<PidIdentity> FindByEnvironment(std::string_view entry) {
+  std::vector<PidIdentity> found;
+  ForEachPid([&](pid_t pid) {
+    const std::optional<PidIdentity> id = Identify(pid);
+    if (id && HoldsEntry(ReadEnvironment(pid), entry) && IsAlive(*id)) found.push_back(*id);
+  });
+  return found;
+}
+
+}  // namespace penstock::process

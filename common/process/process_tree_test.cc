@@ -1,0 +1,108 @@
+#include "common/process/process_tree.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+
+namespace penstock::process {
+namespace {
+
+using ::testing::UnorderedElementsAre;
+
+ProcessStat Process(pid_t pid, pid_t parent) {
+  ProcessStat stat;
+  stat.pid = pid;
+  stat.parent = parent;
+  return stat;
+}
+
+std::vector<pid_t> Pids(const std::vector<ProcessStat>& processes) {
+  std::vector<pid_t> pids;
+  for (const ProcessStat& process : processes) pids.push_back(process.pid);
+  return pids;
+}
+
+TEST(DescendantsTest, FollowsChildrenAndLeavesOutTheSpared) {
+  const std::vector<ProcessStat> all = {Process(5, 4), Process(4, 2), Process(3, 2), Process(2, 1),
+                                        Process(6, 1), Process(7, 3)};
+  EXPECT_THAT(Pids(Descendants(2, {}, all)), UnorderedElementsAre(3, 4, 5, 7));
+  EXPECT_THAT(Pids(Descendants(2, {3}, all)), UnorderedElementsAre(4, 5));
+  EXPECT_THAT(Pids(Descendants(2, {5}, all)), UnorderedElementsAre(3, 4, 5, 7))
+      << "only children of the root can be spared";
+  EXPECT_TRUE(Descendants(9, {}, all).empty());
+}
+
+TEST(DescendantsTest, EndsOnAnImpossibleCycle) {
+  EXPECT_FALSE(Descendants(1, {}, {Process(2, 3), Process(3, 2), Process(2, 1)}).empty());
+}
+
+// Runs `script` below a subreaper of its own and strikes until nothing is left of it. Returns
+// whether all of it ended. The script creates a line on its output when it is complete.
+bool StrikeScript(const char* script) {
+  int ready[2];
+  if (pipe(ready) != 0) return false;
+  const pid_t reaper = fork();
+  if (reaper == 0) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(ready[1], STDOUT_FILENO);
+      execl("/bin/sh", "sh", "-c", script, nullptr);
+      _exit(127);
+    }
+    char byte = 0;
+    if (read(ready[0], &byte, 1) != 1) _exit(1);
+    while (true) {
+      pid_t reaped = 0;
+      while ((reaped = waitpid(-1, nullptr, WNOHANG)) > 0) {
+      }
+      if (reaped < 0) _exit(0);
+      StrikeDescendants(getpid());
+    }
+  }
+  close(ready[0]);
+  close(ready[1]);
+  int status = 0;
+  waitpid(reaper, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(StrikeDescendantsTest, KillsEscapeesBySetsidAndDoubleFork) {
+  EXPECT_TRUE(StrikeScript(
+      "trap '' TERM HUP; (setsid sh -c 'sleep 1000 & env -i setsid sleep 1000 & wait' &) ; echo x; "
+      "sleep 1000"));
+}
+
+TEST(StrikeDescendantsTest, KillsTheStopped) {
+  EXPECT_TRUE(StrikeScript("sleep 1000 & kill -STOP $!; echo x; kill -STOP $$"));
+}
+
+TEST(StrikeDescendantsTest, CatchesAProcessThatForksAndExitsForEver) {
+  EXPECT_TRUE(StrikeScript("hop() { (hop) & exit; }; echo x; hop"));
+}
+
+TEST(FindByEnvironmentTest, MatchesWholeEntriesOnly) {
+  const std::string value = "PENSTOCK_TREE_TEST=" + std::to_string(getpid());
+  const pid_t child = fork();
+  if (child == 0) {
+    const char* const envp[] = {"A=1", value.c_str(), nullptr};
+    execle("/bin/sleep", "sleep", "1000", nullptr, envp);
+    _exit(127);
+  }
+  std::vector<PidIdentity> found;
+  while (found.empty()) found = FindByEnvironment(value);  // until the exec has happened
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].pid, child);
+  EXPECT_TRUE(FindByEnvironment(value.substr(0, value.size() - 1)).empty());
+  EXPECT_TRUE(FindByEnvironment(value.substr(1)).empty());
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+}  // namespace
+}  // namespace penstock::process
