@@ -3,6 +3,11 @@
 #   penstock_library(common_base SRCS a.cc DEPS absl::time [PRIVATE_DEPS x])   -> penstock_common_base
 #   penstock_binary(penstock-worker SRCS main.cc DEPS ...)                     -> build/<preset>/bin/
 #   penstock_test(common_base_test SRCS a_test.cc DEPS ... LABELS unit [TIMEOUT s] [SERIAL])
+#
+# A test labelled `pg` runs with the PostgreSQL cluster that common/testing starts once per CTest
+# run; its address is in the file named by PENSTOCK_TEST_PG (common/testing/pg_fixture.h).
+
+set(PENSTOCK_TEST_PG_FILE ${CMAKE_BINARY_DIR}/tests/pg_cluster.txt)
 
 function(penstock_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
@@ -40,6 +45,11 @@ function(penstock_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp second_deadlock_stack=1;UBSAN_OPTIONS=print_stacktrace=1")
+  if("pg" IN_LIST ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED penstock_pg)
+    set_property(TEST ${name} APPEND PROPERTY
+      ENVIRONMENT "PENSTOCK_TEST_PG=${PENSTOCK_TEST_PG_FILE}")
+  endif()
   if(ARG_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
