@@ -10,14 +10,16 @@
 namespace penstock::core {
 
 // Ends an attempt. Expects attempt equal and state leased or running. `state` is terminal, or
-// kUpForRetry (retry_at_us set), or kWaiting (handed back or lost: ready again at once).
+// kUpForRetry (retry_at_us set), or kWaiting (handed back or lost: ready again at once). The row's
+// session is the attempt's and stays.
 struct Completion {
   TaskRow row;                      // as it will be
 };
 
 // Decides an instance that is not live: skipped, upstream_failed, cancelled, success (a noop that
 // completes in the scheduler), or waiting (cleared by a user). Expects attempt equal (or no row
-// when attempt is 0) and the state not live. One per key and flush.
+// when attempt is 0) and the state not live. One per key and flush. The session stays; what is not
+// named here (started, retry_at, exit code, signal, usage) becomes 0.
 struct Decision {
   TaskKey key;
   TaskState state = TaskState::kWaiting;
@@ -29,7 +31,7 @@ struct Decision {
 };
 
 // Leases an instance to a session. Expects the row's attempt to be attempt - 1 (no row when
-// attempt is 1) and the state waiting or up_for_retry.
+// attempt is 1) and the state waiting or up_for_retry. What is not named here becomes 0.
 struct Dispatch {
   TaskKey key;
   int32_t attempt = 0;
