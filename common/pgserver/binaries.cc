@@ -9,7 +9,7 @@
 #include <string>
 
 #include "common/base/status.h"
-#include "common/pgserver/command.h"
+#include "common/pgserver/os_user.h"
 
 namespace penstock::pgserver {
 namespace {
@@ -39,8 +39,9 @@ std::optional<std::filesystem::path> PgConfigDir(const std::vector<std::filesyst
   for (const auto& dir : path) {
     const std::string program = dir / "pg_config";
     if (access(program.c_str(), X_OK) != 0) continue;
-    auto result = RunCommand({{program, "--bindir"}, std::nullopt}, kVersionTimeout);
-    if (!result.ok() || result->exit_code != 0) return std::nullopt;
+    auto result =
+        process::RunCommand(ServerProgram({program, "--bindir"}, std::nullopt), kVersionTimeout);
+    if (!result.ok() || !result->ok()) return std::nullopt;
     return result->output.substr(0, result->output.find('\n'));
   }
   return std::nullopt;
@@ -64,8 +65,9 @@ std::optional<Binaries> ServerIn(const std::filesystem::path& dir) {
   for (const char* name : {"postgres", "initdb", "psql"}) {
     if (access((dir / name).c_str(), X_OK) != 0) return std::nullopt;
   }
-  auto result = RunCommand({{dir / "postgres", "--version"}, std::nullopt}, kVersionTimeout);
-  if (!result.ok() || result->exit_code != 0) return std::nullopt;
+  auto result = process::RunCommand(ServerProgram({dir / "postgres", "--version"}, std::nullopt),
+                                    kVersionTimeout);
+  if (!result.ok() || !result->ok()) return std::nullopt;
   const auto major = ParseMajor(result->output);
   if (!major) return std::nullopt;
   return Binaries{dir, *major};

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -51,6 +52,17 @@ absl::StatusOr<std::optional<OsUser>> ServerUser(const std::filesystem::path& da
   }
   return MakeStatus(absl::StatusCode::kFailedPrecondition,
                     "PostgreSQL does not run as root and there is no user postgres or nobody");
+}
+
+process::ProcessSpec ServerProgram(std::vector<std::string> argv,
+                                   const std::optional<OsUser>& user) {
+  process::ProcessSpec spec;
+  spec.argv = std::move(argv);
+  spec.env = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"};
+  spec.inherit_env = false;
+  spec.work_dir = "/";
+  if (user) spec.user = process::UserIds{user->uid, user->gid};
+  return spec;
 }
 
 bool BecomeUser(const OsUser& user) {

@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/process/spawn.h"
 
 namespace penstock::pgserver {
 
@@ -25,6 +27,11 @@ absl::StatusOr<std::optional<OsUser>> ServerUser(const std::filesystem::path& da
 
 // Whether `user` can enter `dir`. Asked of the kernel in a child that has become that user.
 bool CanEnter(const OsUser& user, const std::filesystem::path& dir);
+
+// A program of the server's, to be run as `user` (none: as this process) in the directory "/" with
+// PATH, LC_ALL=C and TZ=UTC as its whole environment. argv[0] is an absolute path.
+process::ProcessSpec ServerProgram(std::vector<std::string> argv,
+                                   const std::optional<OsUser>& user);
 
 // Becomes `user` for good; for a freshly forked child only. Async-signal-safe. False on failure.
 bool BecomeUser(const OsUser& user);

@@ -16,12 +16,13 @@
 #include <iterator>
 #include <optional>
 #include <sstream>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
-#include "common/pgserver/command.h"
 #include "common/pgserver/postmaster_file.h"
+#include "common/process/spawn.h"
 
 namespace penstock::pgserver {
 namespace {
@@ -153,12 +154,21 @@ absl::Status PrivateServer::InitCluster() {
   const fs::path fresh = placement_.root / "data.new";
   std::error_code error;
   fs::remove_all(fresh, error);
-  Command initdb{{binaries_.dir / "initdb", "-D", fresh, "-U", "penstock", "-E", "UTF8",
-                  "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject"},
-                 placement_.user};
-  if (!options_.durable) initdb.argv.push_back("--no-sync");
-  PENSTOCK_ASSIGN_OR_RETURN(const CommandResult result, RunCommand(initdb, kInitTimeout));
-  if (result.exit_code != 0) {
+  std::vector<std::string> initdb = {binaries_.dir / "initdb",
+                                     "-D",
+                                     fresh,
+                                     "-U",
+                                     "penstock",
+                                     "-E",
+                                     "UTF8",
+                                     "--locale=C.UTF-8",
+                                     "--auth-local=trust",
+                                     "--auth-host=reject"};
+  if (!options_.durable) initdb.push_back("--no-sync");
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const process::CommandResult result,
+      process::RunCommand(ServerProgram(std::move(initdb), placement_.user), kInitTimeout));
+  if (!result.ok()) {
     return Failed(fmt::format("initdb failed: {}", ErrorLine(result.output)));
   }
   std::ofstream(fresh / "postgresql.conf", std::ios::app) << "\ninclude = 'penstock.conf'\n";
@@ -207,9 +217,12 @@ absl::Status PrivateServer::Launch() {
   PENSTOCK_RETURN_IF_ERROR(
       WriteOwned(placement_.data_dir / "penstock.conf", RenderConfig(settings), placement_.user));
   KeepLogSmall(placement_.log_file);
-  const Command postgres{{binaries_.dir / "postgres", "-D", placement_.data_dir}, placement_.user};
-  PENSTOCK_ASSIGN_OR_RETURN(
-      pid_, SpawnServer(postgres, placement_.log_file, options_.stop_with_parent ? SIGINT : 0));
+  process::ProcessSpec postgres =
+      ServerProgram({binaries_.dir / "postgres", "-D", placement_.data_dir}, placement_.user);
+  postgres.log_file = placement_.log_file;
+  postgres.death_signal = options_.stop_with_parent ? SIGINT : 0;
+  PENSTOCK_ASSIGN_OR_RETURN(const process::PidIdentity started, process::SpawnDaemon(postgres));
+  pid_ = started.pid;
   child_ = true;
   socket_dir_ = placement_.socket_dir;
   return absl::OkStatus();
@@ -258,17 +271,18 @@ std::string PrivateServer::LastLogError() const {
 
 absl::Status PrivateServer::EnsureDatabase(std::string_view name) {
   const auto run = [this](const std::string& sql) {
-    return RunCommand({{binaries_.dir / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d",
-                        Dsn("postgres"), "-c", sql},
-                       std::nullopt},
-                      kQueryTimeout);
+    return process::RunCommand(ServerProgram({binaries_.dir / "psql", "-XqAt", "-v",
+                                              "ON_ERROR_STOP=1", "-d", Dsn("postgres"), "-c", sql},
+                                             std::nullopt),
+                               kQueryTimeout);
   };
   PENSTOCK_ASSIGN_OR_RETURN(
-      const CommandResult found,
+      const process::CommandResult found,
       run(fmt::format("select 1 from pg_database where datname = '{}'", name)));
-  if (found.exit_code == 0 && found.output == "1\n") return absl::OkStatus();
-  PENSTOCK_ASSIGN_OR_RETURN(const CommandResult made, run(fmt::format("create database {}", name)));
-  if (made.exit_code == 0) return absl::OkStatus();
+  if (found.ok() && found.output == "1\n") return absl::OkStatus();
+  PENSTOCK_ASSIGN_OR_RETURN(const process::CommandResult made,
+                            run(fmt::format("create database {}", name)));
+  if (made.ok()) return absl::OkStatus();
   return Failed(fmt::format("cannot create database {}: {}", name, ErrorLine(made.output)));
 }
 

@@ -9,7 +9,6 @@
 
 #include <fstream>
 
-#include "common/pgserver/command.h"
 #include "common/pgserver/postmaster_file.h"
 
 namespace penstock::pgserver {
@@ -34,11 +33,12 @@ class PrivateServerTest : public ::testing::Test {
     }
     fs::remove_all(home_);
   }
-  void Start(const fs::path& dir) {
+  void Start(const fs::path& dir, bool durable = false) {
     dir_ = dir;
     PrivateServerOptions options;
     options.dir = dir;
     options.shared_buffers_mb = 16;
+    options.durable = durable;
     options.stop_with_parent = true;
     options.relocation_root = home_ / "elsewhere";
     auto server = PrivateServer::Start(options);
@@ -47,10 +47,10 @@ class PrivateServerTest : public ::testing::Test {
   }
   std::string Query(const std::string& sql, std::string_view database = "postgres") {
     if (!server_) return "no server";
-    auto result =
-        RunCommand({{server_->bin_dir() / "psql", "-XqAt", "-d", server_->Dsn(database), "-c", sql},
-                    std::nullopt},
-                   kPatience);
+    auto result = process::RunCommand(ServerProgram({server_->bin_dir() / "psql", "-XqAt", "-d",
+                                                     server_->Dsn(database), "-c", sql},
+                                                    std::nullopt),
+                                      kPatience);
     return result.ok() ? result->output : result.status().ToString();
   }
 
@@ -60,7 +60,7 @@ class PrivateServerTest : public ::testing::Test {
 };
 
 TEST_F(PrivateServerTest, StartsServesAndStopsCleanly) {
-  Start(home_ / "pg");
+  Start(home_ / "pg", /*durable=*/true);
   EXPECT_EQ(Query("show fsync"), "on\n");
   EXPECT_EQ(Query("show listen_addresses"), "\n");
   EXPECT_EQ(Query("select pg_encoding_to_char(encoding), datcollate from pg_database "
@@ -76,9 +76,10 @@ TEST_F(PrivateServerTest, AnotherUserCannotConnect) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   Start(home_ / "pg");
   constexpr uid_t kNobody = 65534;
-  const auto result = RunCommand({{server_->bin_dir() / "psql", "-d", server_->Dsn("postgres")},
-                                  OsUser{kNobody, kNobody, "nobody"}},
-                                 kPatience);
+  const auto result = process::RunCommand(
+      ServerProgram({server_->bin_dir() / "psql", "-d", server_->Dsn("postgres")},
+                    OsUser{kNobody, kNobody, "nobody"}),
+      kPatience);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_NE(result->exit_code, 0);
   EXPECT_THAT(result->output, ::testing::HasSubstr("Permission denied"));
