@@ -1,0 +1,75 @@
+// Who gets the free slots. With one bound domain: all to it, unless it gave credits back and has not
+// wished since. With several: only on a wish, one to each in turn.
+#include <algorithm>
+
+#include "worker/core/worker_core.h"
+
+namespace penstock::worker {
+
+void WorkerCore::CreditsReturned(StreamId stream, DomainId id, Epoch epoch, int32_t credits) {
+  Domain* domain = BoundTo(stream, id, epoch);
+  if (domain == nullptr || credits <= 0) return;
+  const int returned = std::min(credits, domain->credits);
+  domain->credits -= returned;
+  credits_ -= returned;
+  domain->sated = true;
+}
+
+void WorkerCore::Wished(StreamId stream, DomainId id, Epoch epoch, int32_t wanted) {
+  Domain* domain = BoundTo(stream, id, epoch);
+  if (domain == nullptr) return;
+  domain->wanted = std::max(wanted, 0);
+  if (wanted > 0) domain->sated = false;
+}
+
+bool WorkerCore::MayGrant(const Domain& domain) const {
+  return domain.bound && domain.results.size() <= options_.max_unacknowledged &&
+         domain.result_bytes <= options_.max_unacknowledged_bytes;
+}
+
+void WorkerCore::Distribute(SteadyTime now) {
+  if (draining_) return;
+  const int committed = static_cast<int>(attempts_.size()) + credits_;
+  const int free = options_.slots + prefetch_.Allowance(now) - committed;
+  if (free <= 0) return;
+  Domain* only = nullptr;
+  int bound = 0;
+  for (auto& [id, domain] : domains_) {
+    if (!domain.bound) continue;
+    ++bound;
+    only = &domain;
+  }
+  if (bound > 1) return GiveInTurn(free);
+  if (bound == 1 && !only->sated && MayGrant(*only)) only->grant = free;
+}
+
+void WorkerCore::GiveInTurn(int free) {
+  bool given = true;
+  while (free > 0 && given) {
+    given = false;
+    auto it = domains_.upper_bound(last_served_);
+    for (size_t n = 0; n < domains_.size() && free > 0; ++n, ++it) {
+      if (it == domains_.end()) it = domains_.begin();
+      Domain& domain = it->second;
+      if (domain.wanted <= 0 || !MayGrant(domain)) continue;
+      --domain.wanted;
+      --free;
+      ++domain.grant;
+      last_served_ = domain.id;
+      given = true;
+    }
+  }
+}
+
+// A grant of a domain whose hello is due travels in the hello.
+void WorkerCore::SendGrants(Effects* fx) {
+  for (auto& [id, domain] : domains_) {
+    if (domain.grant == 0) continue;
+    domain.credits += domain.grant;
+    credits_ += domain.grant;
+    if (domain.hello_due) continue;
+    fx->To(domain.bound).credits.push_back({domain.id, domain.epoch, domain.grant});
+  }
+}
+
+}  // namespace penstock::worker
