@@ -88,7 +88,7 @@ TEST(StartChildTest, ResetsSignalsAndMask) {
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
-  const Ended run = RunPlan({"sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/$$/status"});
+  const Ended run = RunPlan({"grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"});
   pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
   signal(SIGUSR2, SIG_DFL);
   EXPECT_EQ(run.output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");

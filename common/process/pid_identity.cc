@@ -69,8 +69,7 @@ std::optional<ProcessStat> ParseProcessStat(std::string_view text) {
   const std::string_view state = NextWord(&text);
   if (state.size() != 1) return std::nullopt;
   stat.state = state[0];
-  pid_t group = 0;
-  if (!NextNumber(&text, &stat.parent) || !NextNumber(&text, &group) ||
+  if (!NextNumber(&text, &stat.parent) || !NextNumber(&text, &stat.group) ||
       !NextNumber(&text, &stat.session)) {
     return std::nullopt;
   }

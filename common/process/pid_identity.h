@@ -21,6 +21,7 @@ struct PidIdentity {
 struct ProcessStat {
   pid_t pid = 0;
   pid_t parent = 0;
+  pid_t group = 0;
   pid_t session = 0;
   char state = '?';  // 'Z' and 'X': dead, waiting to be reaped
   uint64_t start_ticks = 0;

@@ -15,6 +15,7 @@ TEST(ParseProcessStatTest, ReadsFieldsBehindAHostileCommandName) {
   EXPECT_EQ(stat->pid, 42);
   EXPECT_EQ(stat->state, 'S');
   EXPECT_EQ(stat->parent, 7);
+  EXPECT_EQ(stat->group, 42);
   EXPECT_EQ(stat->session, 40);
   EXPECT_EQ(stat->start_ticks, 98765U);
 }

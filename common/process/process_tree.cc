@@ -57,19 +57,29 @@ bool HoldsEntry(const std::string& environment, std::string_view entry) {
 }
 
 // The start time stands for the identity: the pid may have been recycled since it was listed.
-bool Signal(const ProcessStat& process, int signal) {
-  std::optional<PidIdentity> id = Identify(process.pid);
+bool SignalOne(const ProcessStat& process, int signal) {
+  const std::optional<PidIdentity> id = Identify(process.pid);
   return id && id->start_ticks == process.start_ticks && SendSignal(*id, signal);
 }
 
-// Stops all there are and returns how many were not stopped before.
-int StopAll(const std::vector<ProcessStat>& processes) {
-  int stopped = 0;
-  for (const ProcessStat& process : processes) {
-    if (process.alive() && process.state != 'T' && Signal(process, SIGSTOP)) ++stopped;
+// Signals every process of the tree, by groups: a group is signalled at one instant, so that its
+// members cannot fork out of it. Members of `own_group` (the striker's) are signalled one by one.
+// Other groups never reach outside of the tree: they stay within a session that started in it.
+void SignalAll(const std::vector<ProcessStat>& tree, pid_t own_group, int signal) {
+  std::vector<pid_t> groups;
+  for (const ProcessStat& process : tree) {
+    if (process.group == own_group) {
+      SignalOne(process, signal);
+    } else {
+      groups.push_back(process.group);
+    }
   }
-  return stopped;
+  std::sort(groups.begin(), groups.end());
+  groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
+  for (const pid_t group : groups) kill(-group, signal);
 }
+
+bool IsMoving(const ProcessStat& process) { return process.alive() && process.state != 'T'; }
 
 }  // namespace
 
@@ -106,16 +116,15 @@ std::vector<ProcessStat> Descendants(pid_t root, const std::vector<pid_t>& spare
 
 int StrikeDescendants(pid_t root, const std::vector<pid_t>& spared) {
   constexpr int kMaxPasses = 20;  // a family that forks faster than it is stopped: kill what is seen
+  const pid_t own_group = getpgid(root);
   std::vector<ProcessStat> tree;
   for (int pass = 0; pass < kMaxPasses; ++pass) {
     tree = Descendants(root, spared, ListProcesses());
-    if (StopAll(tree) == 0) break;
+    if (std::none_of(tree.begin(), tree.end(), IsMoving)) break;
+    SignalAll(tree, own_group, SIGSTOP);
   }
-  int killed = 0;
-  for (const ProcessStat& process : tree) {
-    if (process.alive() && Signal(process, SIGKILL)) ++killed;
-  }
-  return killed;
+  SignalAll(tree, own_group, SIGKILL);
+  return static_cast<int>(tree.size());
 }
 
 std::vector<PidIdentity> FindByEnvironment(std::string_view entry) {

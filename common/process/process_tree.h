@@ -21,9 +21,11 @@ std::vector<ProcessStat> Descendants(pid_t root, const std::vector<pid_t>& spare
                                      const std::vector<ProcessStat>& all);
 
 // One strike at all living descendants of `root` but the spared: stops them all first, so that
-// none can fork on, then sends SIGKILL. Returns how many were signalled. Only the parents can reap;
+// none can fork on, then sends SIGKILL. Returns how many there were. Only the parents can reap;
 // a caller that is `root` and a subreaper reaps and strikes again until nothing is left:
 //   while (reap everything; children left) StrikeDescendants(getpid(), {});
+// A family in which every process leaves for a session of its own and forks two more faster than
+// /proc can be read can outrun this; one that only moves on, or stays in groups, cannot.
 int StrikeDescendants(pid_t root, const std::vector<pid_t>& spared = {});
 
 // Processes whose initial environment holds `entry` ("KEY=value", exactly). Processes of other

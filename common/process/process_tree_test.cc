@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
 #include <string>
 
 namespace penstock::process {
@@ -41,18 +42,16 @@ TEST(DescendantsTest, EndsOnAnImpossibleCycle) {
   EXPECT_FALSE(Descendants(1, {}, {Process(2, 3), Process(3, 2), Process(2, 1)}).empty());
 }
 
-// Runs `script` below a subreaper of its own and strikes until nothing is left of it. Returns
-// whether all of it ended. The script creates a line on its output when it is complete.
-bool StrikeScript(const char* script) {
+// Runs `family` in a child of a subreaper of its own, waits until the family wrote a byte, then
+// strikes until nothing is left of it. Returns whether the reaper saw all of it end.
+bool StrikeFamily(const std::function<void(int ready_fd)>& family) {
   int ready[2];
   if (pipe(ready) != 0) return false;
   const pid_t reaper = fork();
   if (reaper == 0) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    const pid_t child = fork();
-    if (child == 0) {
-      dup2(ready[1], STDOUT_FILENO);
-      execl("/bin/sh", "sh", "-c", script, nullptr);
+    if (fork() == 0) {
+      family(ready[1]);
       _exit(127);
     }
     char byte = 0;
@@ -72,6 +71,14 @@ bool StrikeScript(const char* script) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+bool StrikeScript(const char* script) {
+  return StrikeFamily([script](int ready_fd) {
+    dup2(ready_fd, STDOUT_FILENO);
+    setsid();
+    execl("/bin/sh", "sh", "-c", script, nullptr);
+  });
+}
+
 TEST(StrikeDescendantsTest, KillsEscapeesBySetsidAndDoubleFork) {
   EXPECT_TRUE(StrikeScript(
       "trap '' TERM HUP; (setsid sh -c 'sleep 1000 & env -i setsid sleep 1000 & wait' &) ; echo x; "
@@ -83,7 +90,24 @@ TEST(StrikeDescendantsTest, KillsTheStopped) {
 }
 
 TEST(StrikeDescendantsTest, CatchesAProcessThatForksAndExitsForEver) {
-  EXPECT_TRUE(StrikeScript("hop() { (hop) & exit; }; echo x; hop"));
+  EXPECT_TRUE(StrikeFamily([](int ready_fd) {
+    (void)!write(ready_fd, "x", 1);
+    while (true) {
+      if (fork() > 0) _exit(0);
+      setsid();
+    }
+  }));
+}
+
+TEST(StrikeDescendantsTest, CatchesAFamilyThatReplacesItsDead) {
+  EXPECT_TRUE(StrikeFamily([](int ready_fd) {
+    setsid();
+    for (int generation = 0; generation < 5; ++generation) fork();
+    (void)!write(ready_fd, "x", 1);
+    while (true) {
+      if (fork() > 0) waitpid(-1, nullptr, 0);
+    }
+  }));
 }
 
 TEST(FindByEnvironmentTest, MatchesWholeEntriesOnly) {
