@@ -164,8 +164,8 @@ class StreamCore final : public Stream<Out> {
       MutexLock lock(&mu_);
       writing_ = false;
       if (!ok) BreakByPeer();
-      if (queue_.TakeWritable() && !closing_ && !broken_) tell = handler_;
       steps = Next();
+      if (queue_.TakeWritable() && !closing_ && !broken_) tell = handler_;
     }
     Do(steps);
     if (tell != nullptr) tell->OnWritable();
@@ -215,7 +215,7 @@ class StreamCore final : public Stream<Out> {
     std::shared_ptr<StreamHandler<In>> handler;
     {
       MutexLock lock(&mu_);
-      if (cancelled_ || broken_) return false;
+      if (cancelled_ || (broken_ && !IsClient())) return false;
       in_handler_ = true;
       resumed_early_ = false;
       handler = handler_;
