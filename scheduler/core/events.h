@@ -17,6 +17,8 @@
 
 namespace penstock::core {
 
+class Version;
+
 // The carrier's name for a command whose answer somebody waits for.
 using CommandId = StrongId<struct CommandTag, int64_t>;
 // One binding of a session to this domain: made anew by every domain hello. Messages to a session
@@ -58,6 +60,7 @@ struct SessionHello {
   std::vector<AttemptResult> unacknowledged;
   int32_t credits = 0;
   bool draining = false;
+  bool shared = false;               // serves several domains: gets unused credits back
 };
 struct BindingClosed {               // the stream is gone; the lease goes on
   SessionId session;
@@ -177,10 +180,9 @@ struct Assign {
   AttemptRef ref;
   int32_t try_number = 1;
   std::shared_ptr<const RunInfo> run;
-  // Upstream tasks whose outputs the task's expressions name; the carrier adds their values.
-  // Points into the version's data, which lives as long as `topology`.
-  const std::vector<uint32_t>* outputs_of = nullptr;
-  std::shared_ptr<const dag::Topology> topology;  // set when outputs_of is
+  // Set when the task's expressions name outputs of upstream tasks (Version::outputs_of): the
+  // carrier adds their values. Null otherwise.
+  std::shared_ptr<const Version> outputs_from;
 };
 struct AckResult {
   SessionId session;

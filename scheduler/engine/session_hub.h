@@ -68,6 +68,7 @@ struct DomainHello {
   std::vector<core::AttemptResult> unacknowledged;
   int32_t credits = 0;
   bool draining = false;
+  bool shared = false;
 };
 
 // Thread-safe. Streams are shared with the API layer, which owns them; domains register themselves.

@@ -9,28 +9,13 @@
 #include "common/base/ids.h"
 #include "scheduler/core/facts.h"
 #include "scheduler/core/flush_batch.h"
+#include "scheduler/core/owner_protocol.h"
 
 namespace penstock::store {
 
-enum class FlushVerdict {
-  kCommitted,
-  kFenced,    // someone else owns the domain now: let go at once
-  kRejected,  // certainly not committed: a row was not as expected, or a constraint refused it
-  kFailed,    // certainly not committed: the database was not reachable or had a passing fault
-  kUnknown,   // the outcome is not known: reload with this flush_seq in doubt
-};
-
-struct FlushResult {
-  FlushVerdict verdict = FlushVerdict::kFailed;
-  absl::Status status;              // OK with kCommitted, else what happened
-  RunId culprit;                    // with kRejected: the run whose row refused; 0 = not known
-};
-
-// A load that found its place in the fence. `in_doubt_committed` answers the question asked.
-struct LoadResult {
-  core::DomainFacts facts;
-  std::optional<bool> in_doubt_committed;
-};
+using core::FlushResult;
+using core::FlushVerdict;
+using core::LoadResult;
 
 // Run ids [first, first + count) of one partition.
 struct IdBlock {

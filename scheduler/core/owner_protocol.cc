@@ -1,0 +1,279 @@
+#include "scheduler/core/owner_protocol.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "fmt/format.h"
+
+namespace penstock::core {
+
+OwnerProtocol::OwnerProtocol(Options options, uint64_t seed)
+    : options_(std::move(options)), backoff_(absl::Milliseconds(100), absl::Seconds(5), seed) {}
+
+void OwnerProtocol::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Now now) {
+  constexpr size_t kRemembered = 16;
+  epochs_seen_.try_emplace(epoch, now.steady);
+  while (epochs_seen_.size() > kRemembered) epochs_seen_.erase(epochs_seen_.begin());
+  seen_epoch_ = std::max(seen_epoch_, epoch);
+  const bool taken = epoch > epoch_ || (epoch == epoch_ && owner != self);
+  if (domain_ != nullptr && busy_ != Busy::kReleasing && taken) {
+    BecomeFollower("another scheduler has taken the domain over");
+  }
+}
+
+bool OwnerProtocol::Offer(Event event) {
+  if (!owner() || queue_.size() >= options_.max_queue) return false;
+  queue_.push_back(std::move(event));
+  return true;
+}
+
+// ---- Gathering ----
+
+bool OwnerProtocol::ApplyOne(Now now) {
+  if (queue_.empty() || domain_->BatchFull()) return false;
+  Event event = std::move(queue_.front());
+  queue_.pop_front();
+  if (const auto* command = std::get_if<Command>(&event)) applied_.push_back(*command);
+  domain_->Apply(std::move(event), now);
+  return true;
+}
+
+void OwnerProtocol::Pump(Now now) {
+  if (!owner() || reload_due_ || busy_ == Busy::kLoading || busy_ == Busy::kReleasing) return;
+  if (careful_) {
+    // One input per flush, so that a refusal names the guilty one.
+    if (!flushing_ && !domain_->HasEffects()) ApplyOne(now);
+  } else {
+    while (ApplyOne(now)) {
+    }
+  }
+  while (domain_->Work(now)) {
+  }
+}
+
+std::optional<OwnerProtocol::Request> OwnerProtocol::NextFlush(Now now) {
+  Pump(now);
+  if (!domain_->HasEffects()) return std::nullopt;
+  Effects effects = domain_->TakeEffects();
+  if (effects.batch.empty()) {
+    applied_.clear();
+    deliveries_.push_back(std::move(effects));  // nothing durable to wait for
+    return std::nullopt;
+  }
+  in_flight_ = std::move(effects);
+  in_flight_commands_ = std::exchange(applied_, {});
+  flushing_ = true;
+  busy_ = Busy::kFlushing;
+  return Flush{epoch_, FlushSeq(seq_.value() + 1), &in_flight_->batch};
+}
+
+std::optional<OwnerProtocol::Request> OwnerProtocol::Next(Now now) {
+  if (busy_ != Busy::kNo) return std::nullopt;
+  if (lost_) BecomeFollower("the domain was lost");
+  if (domain_ == nullptr && !reload_due_) {
+    if (!wanted_ || now.steady < not_before_) return std::nullopt;
+    wanted_ = false;
+    busy_ = Busy::kLoading;
+    return TakeOver{seen_epoch_};
+  }
+  if (reload_due_) {
+    if (now.steady < not_before_) return std::nullopt;
+    busy_ = Busy::kLoading;
+    return Reload{epoch_, in_doubt_};
+  }
+  if (auto flush = NextFlush(now)) return flush;
+  if (release_wanted_ && queue_.empty()) {
+    busy_ = Busy::kReleasing;
+    return Release{epoch_};
+  }
+  wanted_ids_ = domain_->WantedIds();
+  if (wanted_ids_ > 0 && now.steady >= not_before_) {
+    busy_ = Busy::kIds;
+    return TakeIds{epoch_, wanted_ids_};
+  }
+  return std::nullopt;
+}
+
+// ---- Answers ----
+
+void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
+  PENSTOCK_CHECK(busy_ == Busy::kFlushing, "the answer of the outstanding flush");
+  busy_ = Busy::kNo;
+  flushing_ = false;
+  if (lost_) return;
+  switch (result.verdict) {
+    case FlushVerdict::kCommitted:
+      seq_ = FlushSeq(seq_.value() + 1);
+      if (in_flight_->batch.made_progress) {
+        careful_ = careful_ && !queue_.empty();
+        trouble_.clear();
+        backoff_.Reset();
+      }
+      in_flight_commands_.clear();
+      deliveries_.push_back(*std::exchange(in_flight_, std::nullopt));
+      return;
+    case FlushVerdict::kFenced:
+      BecomeFollower("a flush met another owner's fence");
+      return;
+    case FlushVerdict::kRejected:
+      Poisoned(result, now);
+      [[fallthrough]];
+    case FlushVerdict::kFailed:
+      RequeueApplied();
+      StartReload(FlushSeq(), Message(result.status), now);
+      return;
+    case FlushVerdict::kUnknown:
+      StartReload(FlushSeq(seq_.value() + 1), Message(result.status), now);
+      return;
+  }
+}
+
+// A flush that was refused while inputs go one by one names the guilty one.
+void OwnerProtocol::Poisoned(const FlushResult& result, Now) {
+  if (!careful_) return;
+  const std::string why(Message(result.status));
+  if (!in_flight_commands_.empty()) {
+    Effects refusal;
+    for (const Command& command : in_flight_commands_) {
+      Reply reply;
+      reply.command = command.id;
+      reply.status = MakeStatus(absl::StatusCode::kInternal,
+                                fmt::format("the command was set aside because it cannot be "
+                                            "stored: {}", why));
+      if (command.id) refusal.replies.push_back(std::move(reply));
+    }
+    in_flight_commands_.clear();
+    deliveries_.push_back(std::move(refusal));
+  } else if (result.culprit) {
+    quarantine_[result.culprit] = why;
+  }
+}
+
+// Commands that were applied but are not durable go back to the head of the queue, in order.
+void OwnerProtocol::RequeueApplied() {
+  for (auto* list : {&applied_, &in_flight_commands_}) {
+    for (auto it = list->rbegin(); it != list->rend(); ++it) queue_.push_front(std::move(*it));
+    list->clear();
+  }
+  in_flight_.reset();
+}
+
+void OwnerProtocol::StartReload(FlushSeq in_doubt, std::string_view why, Now now) {
+  if (domain_ != nullptr) trust_ = domain_->Trust();
+  domain_.reset();
+  trouble_ = std::string(why);
+  in_doubt_ = in_doubt;
+  reload_due_ = true;
+  not_before_ = now.steady + (careful_ ? backoff_.Next() : absl::ZeroDuration());
+}
+
+void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap& versions,
+                             Now now) {
+  PENSTOCK_CHECK(busy_ == Busy::kLoading, "the answer of the outstanding load");
+  busy_ = Busy::kNo;
+  if (!result.ok()) {
+    trouble_ = std::string(Message(result.status()));
+    not_before_ = now.steady + backoff_.Next();
+    if (absl::IsAborted(result.status())) BecomeFollower("another scheduler owns the domain");
+    return;
+  }
+  const bool reload = reload_due_;
+  if (reload && result->in_doubt_committed.value_or(false)) {
+    // It had been committed: the answers stand. What was to be sent is asked for again by hello.
+    Effects answers;
+    answers.replies = std::move(in_flight_->replies);
+    deliveries_.push_back(std::move(answers));
+    in_flight_commands_.clear();
+  }
+  if (reload) RequeueApplied();
+  reload_due_ = false;
+  in_doubt_ = FlushSeq();
+  lost_ = false;
+  release_wanted_ = false;
+  epoch_ = result->facts.epoch;
+  seen_epoch_ = std::max(seen_epoch_, epoch_);
+  epochs_seen_.try_emplace(epoch_, now.steady);
+  seq_ = result->facts.flush_seq;
+  careful_ = result->facts.loads_without_progress >= options_.careful_after;
+  DomainOptions core = options_.core;
+  core.epochs_seen = epochs_seen_;
+  core.trust = reload ? trust_ : absl::flat_hash_map<SessionId, SteadyTime>();
+  core.quarantine = quarantine_;
+  domain_ = std::make_unique<Domain>(std::move(core), std::move(result->facts), versions, now);
+  ++generation_;
+}
+
+void OwnerProtocol::OnIds(const absl::StatusOr<std::pair<RunId, int64_t>>& ids, Now now) {
+  PENSTOCK_CHECK(busy_ == Busy::kIds, "the answer of the outstanding request for ids");
+  busy_ = Busy::kNo;
+  if (lost_ || domain_ == nullptr) return;
+  if (ids.ok()) {
+    queue_.push_front(IdsGranted{ids->first, ids->second});
+  } else if (absl::IsAborted(ids.status())) {
+    BecomeFollower("another scheduler owns the domain");
+  } else {
+    not_before_ = now.steady + backoff_.Next();
+  }
+}
+
+void OwnerProtocol::OnReleased(const absl::Status&, Now) {
+  PENSTOCK_CHECK(busy_ == Busy::kReleasing, "the answer of the outstanding release");
+  busy_ = Busy::kNo;
+  BecomeFollower("the domain was handed over");
+}
+
+void OwnerProtocol::AnswerUndecided(std::vector<Command>& commands, std::string_view why) {
+  Effects answers;
+  for (const Command& command : commands) {
+    if (!command.id) continue;
+    Reply reply;
+    reply.command = command.id;
+    reply.status = MakeStatus(absl::StatusCode::kUnavailable, why);
+    answers.replies.push_back(std::move(reply));
+  }
+  commands.clear();
+  if (!answers.replies.empty()) deliveries_.push_back(std::move(answers));
+}
+
+void OwnerProtocol::BecomeFollower(std::string_view why) {
+  if (busy_ == Busy::kFlushing || busy_ == Busy::kIds) {
+    lost_ = true;  // the outstanding request still points into our memory
+    return;
+  }
+  for (Event& event : queue_) {
+    if (auto* command = std::get_if<Command>(&event)) applied_.push_back(std::move(*command));
+  }
+  queue_.clear();
+  AnswerUndecided(in_flight_commands_,
+                  fmt::format("{}; whether this was decided is not known: repeat it with the same "
+                              "idempotency key", why));
+  AnswerUndecided(applied_, fmt::format("{}: repeat it", why));
+  in_flight_.reset();
+  domain_.reset();
+  lost_ = false;
+  reload_due_ = false;
+  release_wanted_ = false;
+  trust_.clear();
+  trouble_ = std::string(why);
+}
+
+std::vector<Effects> OwnerProtocol::TakeDeliveries() { return std::exchange(deliveries_, {}); }
+
+std::vector<VersionId> OwnerProtocol::TakeWantedVersions() {
+  return domain_ == nullptr ? std::vector<VersionId>() : domain_->TakeWantedVersions();
+}
+
+SteadyTime OwnerProtocol::NextSteady() const {
+  SteadyTime next = domain_ == nullptr ? SteadyTime::Infinite() : domain_->NextSteady();
+  if (reload_due_ || (domain_ == nullptr && wanted_)) next = std::min(next, not_before_);
+  if (wanted_ids_ > 0 && busy_ == Busy::kNo) next = std::min(next, not_before_);
+  return next;
+}
+
+absl::Time OwnerProtocol::NextWall() const {
+  return domain_ == nullptr ? absl::InfiniteFuture() : domain_->NextWall();
+}
+
+}  // namespace penstock::core

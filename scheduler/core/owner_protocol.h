@@ -1,0 +1,144 @@
+#pragma once
+// One domain as one scheduler handles it: follow, take over, gather and flush, settle what is in
+// doubt, reload, let go. Pure, like Domain: the carrier performs the requests that it is handed
+// and brings the answers back. The simulator runs this very code.
+//
+//   follower --TakeOver--> owner --Flush--> owner ... --Release--> follower
+//                            |  flush rejected, failed or unknown
+//                            +--Reload--> owner   (same epoch; its memory is built anew)
+//   Anyone else's epoch, seen anywhere, makes it a follower at once.
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/backoff.h"
+#include "scheduler/core/domain.h"
+
+namespace penstock::core {
+
+// What became of a flush.
+enum class FlushVerdict {
+  kCommitted,
+  kFenced,    // someone else owns the domain now: let go at once
+  kRejected,  // certainly not committed: a row was not as expected, or a constraint refused it
+  kFailed,    // certainly not committed: the database was not reachable or had a passing fault
+  kUnknown,   // the outcome is not known: reload with this flush_seq in doubt
+};
+
+struct FlushResult {
+  FlushVerdict verdict = FlushVerdict::kFailed;
+  absl::Status status;              // OK with kCommitted, else what happened
+  RunId culprit;                    // with kRejected: the run whose row refused; 0 = not known
+};
+
+// A load that found its place in the fence. `in_doubt_committed` answers the question asked.
+struct LoadResult {
+  DomainFacts facts;
+  std::optional<bool> in_doubt_committed;
+};
+
+// Not thread-safe: the owner's thread. At most one request is outstanding.
+class OwnerProtocol {
+ public:
+  struct Options {
+    DomainId domain;
+    DomainOptions core;
+    size_t max_queue = 200'000;     // events and commands that wait; more are refused
+    int careful_after = 3;          // loads without progress before inputs go one by one
+  };
+  struct TakeOver { Epoch seen; };
+  struct Reload { Epoch epoch; FlushSeq in_doubt; };
+  struct Flush { Epoch epoch; FlushSeq seq; const FlushBatch* batch; };  // until OnFlushed
+  struct TakeIds { Epoch epoch; int64_t count; };
+  struct Release { Epoch epoch; };
+  using Request = std::variant<TakeOver, Reload, Flush, TakeIds, Release>;
+
+  OwnerProtocol(Options options, uint64_t seed);
+
+  // ---- Steering ----
+  // The domain's row as just read. A higher epoch than ours ends our ownership.
+  void Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Now now);
+  // The judge decided that this scheduler is to own the domain.
+  void WantOwnership() { wanted_ = true; }
+  // Let go in an orderly way: what is applied is flushed first.
+  void WantRelease() { release_wanted_ = true; }
+
+  // ---- Input ----
+  // False when too much waits already (the caller answers RESOURCE_EXHAUSTED) or when this
+  // scheduler does not own the domain.
+  bool Offer(Event event);
+
+  // ---- The carrier's loop ----
+  // Applies what waits and does due work, as far as the batch has room. Allowed at any time.
+  void Pump(Now now);
+  // What to do next, if anything: hand the answer back through the matching function.
+  std::optional<Request> Next(Now now);
+  void OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap& versions, Now now);
+  void OnFlushed(const FlushResult& result, Now now);
+  void OnIds(const absl::StatusOr<std::pair<RunId, int64_t>>& ids, Now now);
+  void OnReleased(const absl::Status& status, Now now);
+  // Effects whose flush has been committed, oldest first: act on them.
+  std::vector<Effects> TakeDeliveries();
+  // Versions that the domain lacks; the carrier offers VersionLoaded events.
+  std::vector<VersionId> TakeWantedVersions();
+
+  // ---- State ----
+  bool owner() const { return domain_ != nullptr && !lost_; }
+  Epoch epoch() const { return epoch_; }
+  FlushSeq flush_seq() const { return seq_; }
+  // Grows with every (re)load: sessions have to say hello again.
+  int64_t generation() const { return generation_; }
+  bool careful() const { return careful_; }
+  const std::string& trouble() const { return trouble_; }
+  const Domain* domain() const { return domain_.get(); }
+  // Nothing applied waits for its commit: what the domain shows is durable.
+  bool settled() const { return !flushing_ && (domain_ == nullptr || !domain_->HasEffects()); }
+  SteadyTime NextSteady() const;
+  absl::Time NextWall() const;
+
+ private:
+  enum class Busy { kNo, kLoading, kFlushing, kIds, kReleasing };
+
+  void BecomeFollower(std::string_view why);
+  void AnswerUndecided(std::vector<Command>& commands, std::string_view why);
+  void RequeueApplied();
+  bool ApplyOne(Now now);
+  void Deliver(Effects effects);
+  void StartReload(FlushSeq in_doubt, std::string_view why, Now now);
+  void Poisoned(const FlushResult& result, Now now);
+  std::optional<Request> NextFlush(Now now);
+
+  const Options options_;
+  Backoff backoff_;
+  std::unique_ptr<Domain> domain_;
+  std::deque<Event> queue_;                // not applied yet
+  std::vector<Command> applied_;           // in the batch being gathered
+  std::vector<Command> in_flight_commands_;  // in the batch being flushed, or in doubt
+  std::optional<Effects> in_flight_;       // of the batch being flushed, or in doubt
+  std::vector<Effects> deliveries_;
+  absl::btree_map<Epoch, SteadyTime> epochs_seen_;
+  absl::flat_hash_map<SessionId, SteadyTime> trust_;
+  absl::flat_hash_map<RunId, std::string> quarantine_;
+  Busy busy_ = Busy::kNo;
+  Epoch epoch_;
+  Epoch seen_epoch_;
+  FlushSeq seq_;
+  FlushSeq in_doubt_;
+  int64_t generation_ = 0;
+  int64_t wanted_ids_ = 0;
+  SteadyTime not_before_;                  // back-off of loads
+  bool flushing_ = false;
+  bool reload_due_ = false;
+  bool wanted_ = false;
+  bool release_wanted_ = false;
+  bool lost_ = false;
+  bool careful_ = false;
+  std::string trouble_;
+};
+
+}  // namespace penstock::core
