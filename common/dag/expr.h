@@ -39,9 +39,9 @@ struct Context {
 struct Reference {
   enum class Kind : uint8_t { kParam, kTaskOutput, kOther };
   Kind kind = Kind::kOther;
-  std::string name;    // parameter, task id, or "run.id" and the like; "" = all parameters
-  std::string output;  // kTaskOutput: the output's key; "" = all outputs of the task
-  size_t offset = 0;   // byte in the template's text
+  std::string name{};    // parameter, task id, or "run.id" and the like; "" = all parameters
+  std::string output{};  // kTaskOutput: the output's key; "" = all outputs of the task
+  size_t offset = 0;     // byte in the template's text
 };
 
 // Where and why a template is wrong.

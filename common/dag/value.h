@@ -1,5 +1,6 @@
 #pragma once
 // The values of expressions: JSON's, with integers apart from numbers.
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,6 +35,7 @@ class Value {
 
   Type type() const { return static_cast<Type>(data_.index()); }
   bool is_null() const { return type() == Type::kNull; }
+  bool is_number() const { return type() == Type::kInt || type() == Type::kNumber; }
   // Each only for a value of that type.
   bool as_bool() const { return std::get<bool>(data_); }
   int64_t as_int() const { return std::get<int64_t>(data_); }
@@ -59,6 +61,9 @@ class Value {
   std::variant<std::monostate, bool, int64_t, double, SharedString, SharedArray, SharedObject>
       data_;
 };
+
+// Exact, also between an integer and a number; both must be is_number(). NaN never occurs.
+std::partial_ordering CompareNumbers(const Value& a, const Value& b);
 
 // "null", "boolean", "integer", "number", "string", "array", "object".
 std::string_view ToString(Value::Type type);
