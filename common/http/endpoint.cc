@@ -80,6 +80,8 @@ httplib::Server::Handler ToLibrary(Handler handler) {
   };
 }
 
+constexpr int kBacklog = 128;
+
 // No SO_REUSEPORT (the library's default): a second server on a port must be refused.
 void SetSocketOptions(socket_t socket) {
   const int yes = 1;
@@ -139,7 +141,10 @@ class Endpoint::Impl {
       running_.Set();
       return new ConnectionQueue(*executor_, kMaxOpen);
     };
-    server_.set_socket_options(SetSocketOptions);
+    server_.set_socket_options([this](socket_t socket) {
+      SetSocketOptions(socket);
+      listening_ = socket;
+    });
     server_.set_keep_alive_max_count(1);
     server_.set_read_timeout(options_.io_timeout_seconds);
     server_.set_write_timeout(options_.io_timeout_seconds);
@@ -154,7 +159,8 @@ class Endpoint::Impl {
     } else {
       bound = server_.bind_to_port(address->host, address->port);
     }
-    if (bound) return absl::OkStatus();
+    // Again, with a longer queue than the library's 5: clients beyond it would wait a whole second.
+    if (bound && listen(listening_, kBacklog) == 0) return absl::OkStatus();
     return MakeStatus(absl::StatusCode::kUnavailable,
                       fmt::format("cannot listen on {}: the address is in use or not permitted",
                                   options_.address));
@@ -163,6 +169,7 @@ class Endpoint::Impl {
   const Options options_;
   std::string address_;
   httplib::Server server_;
+  socket_t listening_ = INVALID_SOCKET;  // the server's own
   service::Event running_;
   std::unique_ptr<service::Executor> executor_;  // outlives the accepting thread
   std::unique_ptr<service::Thread> accepting_;

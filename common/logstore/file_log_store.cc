@@ -116,6 +116,13 @@ int64_t EndOf(const LogChunk& chunk) {
   return chunk.offset + static_cast<int64_t>(chunk.bytes.size());
 }
 
+// Whether a reader from `offset` on is given `record`: not if it holds nothing but the end mark.
+bool Shows(const RecordView& record, int64_t offset) {
+  const int64_t end = record.header.offset + static_cast<int64_t>(record.content.size());
+  if (record.content.empty()) return record.header.truncated && end >= offset;
+  return end > offset;
+}
+
 // The part of `record` from `offset` on.
 LogRecord CutRecord(const RecordView& record, int64_t offset) {
   const int64_t skip = std::max<int64_t>(0, offset - record.header.offset);
@@ -268,11 +275,10 @@ absl::StatusOr<LogSlice> FileLogStore::Read(const AttemptRef& ref, int64_t offse
     if (!record.has_value()) break;
     slice.cursor = reader.position();
     slice.ended = record->header.end;
-    const int64_t end = record->header.offset + static_cast<int64_t>(record->content.size());
-    if (end < offset || (end == offset && !record->header.truncated)) continue;
+    if (!Shows(*record, offset)) continue;
     slice.records.push_back(CutRecord(*record, offset));
     bytes += static_cast<int64_t>(slice.records.back().bytes.size());
-    slice.next_offset = end;
+    slice.next_offset = record->header.offset + static_cast<int64_t>(record->content.size());
   }
   return slice;
 }
