@@ -94,6 +94,12 @@ void WorkerCore::Prepared(const AttemptKey& key, std::shared_ptr<const Demand> d
   queue_.push_back({key, now.steady});
 }
 
+void WorkerCore::Decline(const AttemptKey& key, Effects* fx) {
+  const auto it = attempts_.find(key);
+  if (it == attempts_.end() || it->second.stage >= Stage::kStarting) return;
+  GiveBack(*Find(it->second.domain), key, fx);
+}
+
 void WorkerCore::Started(const AttemptKey& key, int64_t started_at_us, Effects* fx) {
   const auto it = attempts_.find(key);
   if (it == attempts_.end() || it->second.stage != Stage::kStarting) return;

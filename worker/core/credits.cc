@@ -1,5 +1,6 @@
-// Who gets the free slots. With one bound domain: all to it, unless it gave credits back and has not
-// wished since. With several: only on a wish, one to each in turn.
+// Who gets the free slots. While only one domain is known: all to it, unless it gave credits back and
+// has not wished since. With several: only on a wish, one to each in turn; a wish holds until it is
+// withdrawn, and what is too much comes back.
 #include <algorithm>
 
 #include "worker/core/worker_core.h"
@@ -18,8 +19,8 @@ void WorkerCore::CreditsReturned(StreamId stream, DomainId id, Epoch epoch, int3
 void WorkerCore::Wished(StreamId stream, DomainId id, Epoch epoch, int32_t wanted) {
   Domain* domain = BoundTo(stream, id, epoch);
   if (domain == nullptr) return;
-  domain->wanted = std::max(wanted, 0);
-  if (wanted > 0) domain->sated = false;
+  domain->wishes = wanted > 0;
+  if (domain->wishes) domain->sated = false;
 }
 
 bool WorkerCore::MayGrant(const Domain& domain) const {
@@ -32,15 +33,10 @@ void WorkerCore::Distribute(SteadyTime now) {
   const int committed = static_cast<int>(attempts_.size()) + credits_;
   const int free = options_.slots + prefetch_.Allowance(now) - committed;
   if (free <= 0) return;
-  Domain* only = nullptr;
-  int bound = 0;
-  for (auto& [id, domain] : domains_) {
-    if (!domain.bound) continue;
-    ++bound;
-    only = &domain;
+  if (shared()) return GiveInTurn(free);
+  for (auto& [id, only] : domains_) {
+    if (!only.sated && MayGrant(only)) only.grant = free;
   }
-  if (bound > 1) return GiveInTurn(free);
-  if (bound == 1 && !only->sated && MayGrant(*only)) only->grant = free;
 }
 
 void WorkerCore::GiveInTurn(int free) {
@@ -51,8 +47,7 @@ void WorkerCore::GiveInTurn(int free) {
     for (size_t n = 0; n < domains_.size() && free > 0; ++n, ++it) {
       if (it == domains_.end()) it = domains_.begin();
       Domain& domain = it->second;
-      if (domain.wanted <= 0 || !MayGrant(domain)) continue;
-      --domain.wanted;
+      if (!domain.wishes || !MayGrant(domain)) continue;
       --free;
       ++domain.grant;
       last_served_ = domain.id;

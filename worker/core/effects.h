@@ -23,6 +23,8 @@ struct DomainHello {
   std::vector<Result> unacknowledged;  // sorted; those that exceed Options::hello_result_bytes are
                                        // listed in `running` and follow as results
   int32_t credits = 0;                 // absolute
+  bool draining = false;
+  bool shared = false;                 // several domains are served: unused credits are to return
 };
 
 struct CreditGrant {
@@ -85,6 +87,9 @@ struct Effects {
   std::vector<Kill> kills;                 // answered by Finished; may name a launch of above
   std::vector<AttemptKey> forgotten;       // will not be launched: drop what was kept for them
   std::vector<Outgoing> out;               // at most one per stream
+  // To be ended and opened again: a hello that says `shared` for the first time must not cross
+  // assignments under way, and on a new stream it cannot.
+  std::vector<StreamId> streams_to_reopen;
   bool duplicate_session = false;          // another process has this session's id: end this one
 
   // The entry of `stream`, made when missing. The reference holds until the next call.

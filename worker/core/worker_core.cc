@@ -108,9 +108,8 @@ void WorkerCore::Bind(Domain& domain, StreamId stream, Epoch epoch) {
 
 void WorkerCore::Unbind(Domain& domain) {
   domain.bound = StreamId();
-  domain.hello_due = domain.confirmed = domain.sated = false;
+  domain.hello_due = domain.confirmed = domain.sated = domain.wishes = false;
   domain.credits = domain.grant = 0;
-  domain.wanted = 0;
 }
 
 void WorkerCore::SayHello(Domain& domain, SteadyTime now, Effects* fx) {
@@ -119,6 +118,8 @@ void WorkerCore::SayHello(Domain& domain, SteadyTime now, Effects* fx) {
   hello.domain = domain.id;
   hello.epoch = domain.epoch;
   hello.credits = domain.grant;
+  hello.draining = draining_;
+  hello.shared = domain.said_shared = shared();
   hello.running = KeysOf(domain.id);
   std::vector<AttemptKey> ended;
   for (const auto& [key, report] : domain.results) ended.push_back(key);
@@ -138,6 +139,15 @@ void WorkerCore::SayHello(Domain& domain, SteadyTime now, Effects* fx) {
   out.hellos.push_back(std::move(hello));
   domain.hello_due = false;
   domain.hello_at = now;
+}
+
+void WorkerCore::SayThatShared(Effects* fx) {
+  if (!shared()) return;
+  for (auto& [id, domain] : domains_) {
+    if (!domain.bound || domain.hello_due || domain.said_shared) continue;
+    domain.said_shared = true;
+    fx->streams_to_reopen.push_back(domain.bound);
+  }
 }
 
 // ---- Sessions ----
@@ -262,6 +272,7 @@ void WorkerCore::Settle(const Now& now, Effects* fx) {
   GiveUpImpatient(starved_, now.steady, fx);
   StartWaiting(now.steady, fx);
   CloseUnusedSessions(fx);
+  SayThatShared(fx);
   Distribute(now.steady);
   SendGrants(fx);
   for (auto& [id, domain] : domains_) {

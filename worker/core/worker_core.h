@@ -103,6 +103,8 @@ class WorkerCore {
   // ---- From the process' own parts ----
   // A preparing attempt can start.
   void Prepared(const AttemptKey& key, std::shared_ptr<const Demand> demand, const Now& now);
+  // A preparing or queued attempt cannot be started here: it is handed back.
+  void Decline(const AttemptKey& key, Effects* fx);
   void Started(const AttemptKey& key, int64_t started_at_us, Effects* fx);
   // The attempt is over and nothing of it runs any more. Unknown keys are ignored.
   void Finished(const AttemptKey& key, Report report, const Now& now, Effects* fx);
@@ -143,11 +145,12 @@ class WorkerCore {
     bool confirmed = false;  // this binding has shown that the owner knows of the hello
     bool lapsed = false;     // the deadline has passed and was acted upon
     bool sated = false;      // gave credits back and has not wished since
+    bool wishes = false;     // has unplaced work
+    bool said_shared = false;
     SteadyTime hello_at;
     SteadyTime deadline;
     int credits = 0;      // given under this binding and not used
     int grant = 0;        // decided in this Settle, not yet sent
-    int64_t wanted = 0;
     int held = 0;         // attempts, doomed ones included
     int doomed = 0;
     absl::flat_hash_map<AttemptKey, Report> results;  // not acknowledged
@@ -182,6 +185,8 @@ class WorkerCore {
   void Expire(SteadyTime now, Effects* fx);
   void Lapse(Domain& domain, Effects* fx);
   void SayHello(Domain& domain, SteadyTime now, Effects* fx);
+  bool shared() const { return domains_.size() > 1; }
+  void SayThatShared(Effects* fx);
 
   // attempts.cc
   bool Accept(Domain& domain, const Assigned& assigned, const Now& now, Effects* fx);

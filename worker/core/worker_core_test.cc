@@ -493,6 +493,38 @@ TEST(WorkerCoreTest, ResourcesBoundWhatRunsAtOnce) {
   EXPECT_EQ(fx.launches[0].key, Key(2));
 }
 
+TEST(WorkerCoreTest, AWishHoldsUntilItIsWithdrawn) {
+  CoreFixture t = Slots(1);
+  t.Welcome(1);
+  t.Offer(1, 7);
+  t.Offer(1, 8);
+  t.Settle();
+  t.core.Wished(StreamId(1), DomainId(7), Epoch(1), 1);
+  for (int run = 1; run <= 3; ++run) {
+    EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 1);
+    EXPECT_TRUE(t.AssignInstant(1, 7, Key(run)));
+  }
+  t.core.Wished(StreamId(1), DomainId(7), Epoch(1), 0);
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0);
+}
+
+TEST(WorkerCoreTest, AStreamIsOpenedAgainToSayThatTheWorkerIsShared) {
+  CoreFixture t = Slots(2);
+  EXPECT_FALSE(CoreFixture::Hellos(t.Bound(1, 7))[0].shared);
+  t.Welcome(2);
+  t.Offer(2, 8);
+  Effects fx = t.Settle();
+  EXPECT_TRUE(CoreFixture::Hellos(fx)[0].shared);
+  EXPECT_THAT(fx.streams_to_reopen, ElementsAre(StreamId(1)));
+  EXPECT_THAT(t.Settle().streams_to_reopen, IsEmpty());
+  t.core.StreamClosed(StreamId(1));
+  t.Welcome(3);
+  t.Offer(3, 7);
+  fx = t.Settle();
+  EXPECT_TRUE(CoreFixture::Hellos(fx)[0].shared);
+  EXPECT_THAT(fx.streams_to_reopen, IsEmpty());
+}
+
 // ---- Preparation and drain ----
 
 TEST(WorkerCoreTest, AnAttemptWhoseVersionIsUnknownWaitsForIt) {
@@ -511,6 +543,15 @@ TEST(WorkerCoreTest, AnAttemptWhoseVersionIsUnknownWaitsForIt) {
   const Effects fx = t.Settle();
   ASSERT_THAT(CoreFixture::Results(fx), SizeIs(1));
   EXPECT_EQ(CoreFixture::Credits(fx, 7), 1);
+}
+
+TEST(WorkerCoreTest, AnAttemptThatCannotBePreparedIsHandedBack) {
+  CoreFixture t = Slots(1);
+  t.Bound(1, 7);
+  t.core.Assign(StreamId(1), {DomainId(7), Epoch(1), Key(1), false, nullptr}, t.now(), &t.fx);
+  t.core.Decline(Key(1), &t.fx);
+  t.core.Decline(Key(2), &t.fx);
+  EXPECT_THAT(CoreFixture::HandBacks(t.Settle()), ElementsAre(Key(1)));
 }
 
 TEST(WorkerCoreTest, ADrainingWorkerTakesNothingAndFinishesWhatRuns) {
