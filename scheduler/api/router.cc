@@ -1,0 +1,104 @@
+#include "scheduler/api/router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "common/base/status.h"
+
+namespace penstock::api {
+
+struct Router::Pending {
+  Caller caller;
+  OwnerCall call;
+  Done done;
+  absl::Duration pause;
+  bool repeated = false;  // an earlier try may have been carried out
+  std::optional<std::string> request;
+};
+
+void Router::Run(const Caller& caller, OwnerCall call, Done done) {
+  auto pending = std::make_shared<Pending>();
+  pending->caller = caller;
+  pending->call = std::move(call);
+  pending->done = std::move(done);
+  pending->pause = options_.first_pause;
+  pending->repeated = caller.repeated;
+  Try(pending);
+}
+
+bool Router::IsNotOwner(DomainId domain, const absl::Status& status) const {
+  if (status.code() != absl::StatusCode::kFailedPrecondition) return false;
+  const absl::StatusOr<engine::Place> place = engine_.Locate(domain);
+  return !place.ok() || !place->local;
+}
+
+void Router::Try(const PendingPtr& pending) {
+  const absl::StatusOr<engine::Place> place = engine_.Locate(pending->call.domain);
+  if (place.ok() && place->local) return RunHere(pending, *place);
+  if (pending->caller.forwarded) {
+    return pending->done(absl::FailedPreconditionError("this scheduler is not the owner"));
+  }
+  if (!place.ok()) return TryLater(pending, place.status());
+  Forward(pending, place->address);
+}
+
+void Router::RunHere(const PendingPtr& pending, const engine::Place& place) {
+  pending->call.local(place, pending->repeated, [this, pending](const absl::Status& status) {
+    OnLocalDone(pending, status);
+  });
+}
+
+void Router::OnLocalDone(const PendingPtr& pending, const absl::Status& status) {
+  const bool again = absl::IsUnavailable(status) || IsNotOwner(pending->call.domain, status);
+  if (!again || pending->caller.forwarded) return pending->done(status);
+  TryLater(pending, status);
+}
+
+void Router::Forward(const PendingPtr& pending, const std::string& address) {
+  if (!pending->request.has_value()) pending->request = pending->call.request();
+  peer::ForwardCall call;
+  call.domain = pending->call.domain;
+  call.method = pending->call.method;
+  call.request = *pending->request;
+  call.repeated = pending->repeated;
+  call.timeout = std::max(pending->caller.deadline - clock_.Steady(), absl::Milliseconds(1));
+  peers_.Forward(address, std::move(call), [this, pending](peer::ForwardAnswer answer) {
+    OnAnswer(pending, std::move(answer));
+  });
+}
+
+void Router::OnAnswer(const PendingPtr& pending, peer::ForwardAnswer answer) {
+  using Kind = peer::ForwardAnswer::Kind;
+  if (answer.kind == Kind::kNotOwner) return TryLater(pending, answer.status);
+  if (answer.kind == Kind::kBroken) {
+    pending->repeated = true;
+    if (pending->call.repeatable) return TryLater(pending, answer.status);
+    return pending->done(MakeStatus(
+        absl::StatusCode::kUnavailable,
+        fmt::format("the scheduler in charge went away before it answered ({}): look whether the "
+                    "request took effect before you repeat it",
+                    Message(answer.status))));
+  }
+  if (absl::IsUnavailable(answer.status)) return TryLater(pending, answer.status);
+  if (answer.status.ok() && !pending->call.take(answer.response)) {
+    return pending->done(absl::InternalError("the owner's answer could not be read"));
+  }
+  pending->done(answer.status);
+}
+
+void Router::TryLater(const PendingPtr& pending, const absl::Status& why) {
+  if (clock_.Steady() + pending->pause >= pending->caller.deadline) {
+    return pending->done(
+        MakeStatus(absl::StatusCode::kUnavailable,
+                   fmt::format("no scheduler could answer in time: {}; try again", Message(why))));
+  }
+  timers_.After(pending->pause, [this, pending] {
+    if (work_.TryPost([this, pending] { Try(pending); })) return;
+    pending->done(absl::ResourceExhaustedError("the scheduler is busy; try again"));
+  });
+  pending->pause = std::min(pending->pause * 2, options_.last_pause);
+}
+
+}  // namespace penstock::api
