@@ -64,7 +64,6 @@ void LoopThread::RequestStop() {
 
 void LoopThread::Stop() {
   RequestStop();
-  if (thread_ == nullptr || thread_->IsCurrent()) return;
   thread_.reset();
 }
 

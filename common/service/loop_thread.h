@@ -41,8 +41,8 @@ class LoopThread {
   void Wake();
   // Asks the loop to end without waiting for it. May come before Start, then it has no effect.
   void RequestStop();
-  // Asks the loop to end and waits for it. May come twice or without Start. From the loop's own
-  // thread it only asks.
+  // Asks the loop to end and waits for it. May come twice or without Start; never from the loop's
+  // own thread, which has RequestStop.
   void Stop();
 
  private:

@@ -54,13 +54,14 @@ TEST(LoopThreadTest, TimesOut) {
   EXPECT_TRUE(passed.WaitFor(absl::Seconds(20)));
 }
 
-TEST(LoopThreadTest, StopsTwiceWithoutStartAndFromItsOwnThread) {
+TEST(LoopThreadTest, StopsTwiceWithoutStartAndWhenItsOwnThreadAsks) {
   LoopThread loop;
   loop.Stop();
   Event asked;
   loop.Start("loop", [&](StopToken token) {
-    loop.Stop();
+    loop.RequestStop();
     EXPECT_TRUE(token.StopRequested());
+    EXPECT_FALSE(token.Wait(absl::Hours(1)));
     asked.Set();
   });
   asked.Wait();

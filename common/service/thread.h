@@ -18,8 +18,6 @@ class Thread {
 
   // Waits for the end of `body`; may come twice. Never call it from the thread itself.
   void Join();
-  // Whether the caller runs on this thread.
-  bool IsCurrent() const { return thread_.get_id() == std::this_thread::get_id(); }
 
  private:
   std::thread thread_;
