@@ -179,21 +179,23 @@ absl::Status PrivateServer::InitCluster() {
 
 absl::Status PrivateServer::Restart() { return Alive() ? absl::OkStatus() : StartOrAdopt(); }
 
+bool PrivateServer::Adopt() {
+  const auto file = ReadPostmasterFile(placement_.data_dir);
+  if (!file || !IsPostmasterOf(file->pid, placement_.data_dir)) return false;
+  pid_ = file->pid;
+  child_ = false;
+  return WaitUntilReady().ok();
+}
+
 absl::Status PrivateServer::StartOrAdopt() {
-  pid_ = 0;
-  auto file = ReadPostmasterFile(placement_.data_dir);
+  const auto file = ReadPostmasterFile(placement_.data_dir);
   if (file && file->status == "stopping") {
     WaitFor(options_.start_timeout,
             [&] { return !IsPostmasterOf(file->pid, placement_.data_dir); });
-    file = ReadPostmasterFile(placement_.data_dir);
   }
-  if (file && IsPostmasterOf(file->pid, placement_.data_dir)) {
-    pid_ = file->pid;
-    child_ = false;
-  } else {
-    PENSTOCK_RETURN_IF_ERROR(ClearStaleLock());
-    PENSTOCK_RETURN_IF_ERROR(Launch());
-  }
+  if (Adopt()) return absl::OkStatus();
+  PENSTOCK_RETURN_IF_ERROR(ClearStaleLock());
+  PENSTOCK_RETURN_IF_ERROR(Launch());
   return WaitUntilReady();
 }
 

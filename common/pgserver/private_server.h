@@ -53,7 +53,9 @@ class PrivateServer {
   PrivateServer(const PrivateServer&) = delete;
   PrivateServer& operator=(const PrivateServer&) = delete;
 
-  // Starts the server again after it ended, or adopts the one that somebody else started.
+  // Takes over the server that somebody else started meanwhile, if there is one that gets ready.
+  bool Adopt();
+  // Starts the server again after it ended, or adopts it.
   absl::Status Restart();
   // Returns when the server is gone; OK when it was already. After `timeout` a fast stop becomes
   // an immediate one, and that one a kill, each with `timeout` of its own.
@@ -68,6 +70,7 @@ class PrivateServer {
   pid_t pid() const { return pid_; }        // the postmaster
   bool adopted() const { return !child_; }  // it was running before
   int major_version() const { return binaries_.major; }
+  const std::string& socket_dir() const { return socket_dir_; }
   const Placement& placement() const { return placement_; }
   const std::filesystem::path& bin_dir() const { return binaries_.dir; }
 
