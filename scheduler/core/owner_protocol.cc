@@ -57,7 +57,9 @@ std::optional<OwnerProtocol::Request> OwnerProtocol::NextFlush(Now now) {
   Pump(now);
   if (!domain_->HasEffects()) return std::nullopt;
   Effects effects = domain_->TakeEffects();
+  ++taken_;
   if (effects.batch.empty()) {
+    covered_ = taken_;
     applied_.clear();
     deliveries_.push_back(std::move(effects));  // nothing durable to wait for
     return std::nullopt;
@@ -106,6 +108,7 @@ void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
   switch (result.verdict) {
     case FlushVerdict::kCommitted:
       seq_ = FlushSeq(seq_.value() + 1);
+      covered_ = taken_;
       if (in_flight_->batch.made_progress) {
         careful_ = careful_ && !queue_.empty();
         trouble_.clear();
@@ -203,6 +206,7 @@ void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap
   core.quarantine = quarantine_;
   domain_ = std::make_unique<Domain>(std::move(core), std::move(result->facts), versions, now);
   ++generation_;
+  covered_ = taken_;
 }
 
 void OwnerProtocol::OnIds(const absl::StatusOr<std::pair<RunId, int64_t>>& ids, Now now) {

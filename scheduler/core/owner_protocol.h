@@ -89,6 +89,8 @@ class OwnerProtocol {
 
   // ---- State ----
   bool owner() const { return domain_ != nullptr && !lost_; }
+  // Ours, but its memory is being built anew.
+  bool reloading() const { return domain_ == nullptr && reload_due_; }
   Epoch epoch() const { return epoch_; }
   FlushSeq flush_seq() const { return seq_; }
   // Grows with every (re)load: sessions have to say hello again.
@@ -96,8 +98,12 @@ class OwnerProtocol {
   bool careful() const { return careful_; }
   const std::string& trouble() const { return trouble_; }
   const Domain* domain() const { return domain_.get(); }
-  // Nothing applied waits for its commit: what the domain shows is durable.
-  bool settled() const { return !flushing_ && (domain_ == nullptr || !domain_->HasEffects()); }
+  // What the domain shows now is durable once covered() has reached this mark (and the
+  // generation is still the same).
+  uint64_t ReadMark() const {
+    return domain_ != nullptr && domain_->HasEffects() ? taken_ + 1 : taken_;
+  }
+  uint64_t covered() const { return covered_; }
   SteadyTime NextSteady() const;
   absl::Time NextWall() const;
 
@@ -130,6 +136,8 @@ class OwnerProtocol {
   FlushSeq seq_;
   FlushSeq in_doubt_;
   int64_t generation_ = 0;
+  uint64_t taken_ = 0;                     // batches taken from the domain
+  uint64_t covered_ = 0;                   // of these, committed
   int64_t wanted_ids_ = 0;
   SteadyTime not_before_;                  // back-off of loads
   bool flushing_ = false;

@@ -50,7 +50,7 @@ class Engine {
                                          std::function<void()> changed) = 0;
 
   // The fleet as of the last beat.
-  virtual store::FleetView Fleet() const = 0;
+  virtual store::FleetView View() const = 0;
   virtual SchedulerId self() const = 0;
 
   // A hint that the domain's inbox has something new.

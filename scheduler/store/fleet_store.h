@@ -3,6 +3,7 @@
 // Blocking; one caller at a time per object. Holds the one direct database connection.
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -59,6 +60,9 @@ class FleetStore {
   virtual absl::StatusOr<bool> LockIsFree(SchedulerId other) = 0;
   // Removes a dead or leaving scheduler's row.
   virtual absl::Status Remove(SchedulerId id) = 0;
+  // Someone has seen more commits than the database has: a new life of it begins, and whatever was
+  // handed out in the old one is void. Returns the new incarnation.
+  virtual absl::StatusOr<Incarnation> RenewIncarnation(std::string_view reason) = 0;
 };
 
 }  // namespace penstock::store

@@ -1,0 +1,26 @@
+#pragma once
+// How long this scheduler's lease on its domains certainly holds.
+#include <atomic>
+
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+
+namespace penstock::engine {
+
+// Thread-safe. One per process: all domains of a scheduler share its beat.
+class LeaseClock {
+ public:
+  // A beat that was sent at `sent` succeeded: others must see it change within a term from then.
+  void Beat(SteadyTime sent, absl::Duration domain_term) {
+    until_us_.store((sent + domain_term).micros(), std::memory_order_release);
+  }
+  void End() { until_us_.store(SteadyTime().micros(), std::memory_order_release); }
+  bool Holds(SteadyTime now) const {
+    return now.micros() < until_us_.load(std::memory_order_acquire);
+  }
+
+ private:
+  std::atomic<int64_t> until_us_{SteadyTime().micros()};
+};
+
+}  // namespace penstock::engine

@@ -1,0 +1,166 @@
+#include "scheduler/engine/session_hub.h"
+
+#include <utility>
+
+#include "common/base/status.h"
+#include "fmt/format.h"
+
+namespace penstock::engine {
+
+absl::Status SessionHub::Attach(const core::SessionInfo& info,
+                                std::shared_ptr<SessionStream> stream) {
+  std::shared_ptr<SessionStream> replaced;
+  MutexLock lock(&mu_);
+  Session& session = sessions_[info.id];
+  if (session.stream != nullptr && session.info.started_us != info.started_us) {
+    return MakeStatus(absl::StatusCode::kAlreadyExists,
+                      fmt::format("session {} belongs to another process (worker {})",
+                                  info.id.value(), session.info.name));
+  }
+  // The same process came back before its old stream was noticed to be dead.
+  for (const auto& [domain, binding] : session.bindings) {
+    if (Owner* owner = BoundOwner(session, domain, binding.epoch)) {
+      owner->inbox->Post(core::BindingClosed{info.id, binding.id});
+    }
+  }
+  session.bindings.clear();
+  session.info = info;
+  replaced = std::exchange(session.stream, std::move(stream));
+  if (!fleet_.empty()) session.stream->SetFleet(fleet_);
+  for (const auto& [domain, owner] : owners_) session.stream->Offer(domain, owner.epoch, false);
+  return absl::OkStatus();
+}
+
+void SessionHub::Detach(SessionId id, const SessionStream* stream) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end() || it->second.stream.get() != stream) return;
+  for (const auto& [domain, binding] : it->second.bindings) {
+    if (Owner* owner = BoundOwner(it->second, domain, binding.epoch)) {
+      owner->inbox->Post(core::BindingClosed{id, binding.id});
+    }
+  }
+  sessions_.erase(it);
+}
+
+SessionHub::Owner* SessionHub::BoundOwner(Session& session, DomainId domain, Epoch epoch) {
+  const auto binding = session.bindings.find(domain);
+  const auto owner = owners_.find(domain);
+  if (binding == session.bindings.end() || owner == owners_.end()) return nullptr;
+  if (binding->second.epoch != epoch || owner->second.epoch != epoch) return nullptr;
+  return &owner->second;
+}
+
+void SessionHub::OnDomainHello(SessionId id, DomainHello hello) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  const auto owner = owners_.find(hello.domain);
+  if (it == sessions_.end() || owner == owners_.end()) return;
+  if (owner->second.epoch != hello.epoch) return;  // an offer of the right epoch is on its way
+  const core::BindingId binding(next_binding_++);
+  it->second.bindings[hello.domain] = {binding, hello.epoch};
+  owner->second.inbox->Post(core::SessionHello{it->second.info, binding, std::move(hello.running),
+                                               std::move(hello.unacknowledged), hello.credits,
+                                               hello.draining, hello.shared});
+}
+
+void SessionHub::OnCredits(SessionId id, DomainId domain, Epoch epoch, int32_t credits) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return;
+  if (Owner* owner = BoundOwner(it->second, domain, epoch)) {
+    owner->inbox->Post(
+        core::CreditsGranted{id, it->second.bindings.at(domain).id, credits});
+  }
+}
+
+void SessionHub::OnAttemptEvents(SessionId id, DomainId domain, Epoch epoch,
+                                 std::vector<core::Event> events) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return;
+  if (Owner* owner = BoundOwner(it->second, domain, epoch)) owner->inbox->Post(std::move(events));
+}
+
+std::vector<DomainId> SessionHub::OnRenew(SessionId id) {
+  MutexLock lock(&mu_);
+  std::vector<DomainId> confirmed;
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return confirmed;
+  const SteadyTime now = clock_.Steady();
+  for (const auto& [domain, binding] : it->second.bindings) {
+    Owner* owner = BoundOwner(it->second, domain, binding.epoch);
+    if (owner == nullptr || !owner->inbox->LeaseHolds(now)) continue;
+    owner->inbox->Post(core::SessionConfirmed{id, now});
+    confirmed.push_back(domain);
+  }
+  return confirmed;
+}
+
+void SessionHub::OnSessionDead(SessionId id) {
+  MutexLock lock(&mu_);
+  for (const auto& [domain, owner] : owners_) owner.inbox->Post(core::SessionDead{id});
+}
+
+void SessionHub::Register(DomainId domain, Epoch epoch, DomainInbox* inbox) {
+  MutexLock lock(&mu_);
+  owners_[domain] = {epoch, inbox};
+  for (auto& [id, session] : sessions_) {
+    session.bindings.erase(domain);
+    session.stream->Offer(domain, epoch, false);
+  }
+}
+
+void SessionHub::Resync(DomainId domain) {
+  MutexLock lock(&mu_);
+  const auto owner = owners_.find(domain);
+  if (owner == owners_.end()) return;
+  for (auto& [id, session] : sessions_) {
+    session.bindings.erase(domain);
+    session.stream->Offer(domain, owner->second.epoch, true);
+  }
+}
+
+void SessionHub::Unregister(DomainId domain) {
+  MutexLock lock(&mu_);
+  const auto owner = owners_.find(domain);
+  if (owner == owners_.end()) return;
+  const Epoch epoch = owner->second.epoch;
+  owners_.erase(owner);
+  for (auto& [id, session] : sessions_) {
+    session.bindings.erase(domain);
+    session.stream->Withdraw(domain, epoch);
+  }
+}
+
+void SessionHub::Deliver(DomainId domain, SessionId id, core::BindingId binding,
+                         SessionMail mail) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return;
+  const auto bound = it->second.bindings.find(domain);
+  if (bound == it->second.bindings.end() || bound->second.id != binding) return;
+  it->second.stream->Deliver(domain, bound->second.epoch, std::move(mail));
+}
+
+void SessionHub::DeliverUnbound(DomainId domain, SessionId id, SessionMail mail) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  const auto owner = owners_.find(domain);
+  if (it == sessions_.end() || owner == owners_.end()) return;
+  it->second.stream->Deliver(domain, owner->second.epoch, std::move(mail));
+}
+
+void SessionHub::SetFleet(std::vector<std::string> addresses) {
+  MutexLock lock(&mu_);
+  if (addresses == fleet_) return;
+  fleet_ = std::move(addresses);
+  for (auto& [id, session] : sessions_) session.stream->SetFleet(fleet_);
+}
+
+size_t SessionHub::stream_count() const {
+  MutexLock lock(&mu_);
+  return sessions_.size();
+}
+
+}  // namespace penstock::engine
