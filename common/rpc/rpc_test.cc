@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/obs/log.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/grpc_log.h"
 #include "common/rpc/server.h"
 #include "common/rpc/stream.h"
 #include "common/rpc/testing/echo.grpc.pb.h"
@@ -338,6 +340,13 @@ TEST_F(RpcTest, ReconnectsSoonAfterTheServerIsBack) {
 }
 
 TEST_F(RpcTest, ABusyPortIsRefusedAndNamed) {
+  TestSignal logged;
+  obs::LogOptions log;
+  log.write = [&](std::string_view line) {
+    if (line.find("Address already in use") != std::string_view::npos) logged.Announce("busy");
+  };
+  obs::InitLog(log);
+  RouteGrpcLog();
   ServerOptions options;
   options.addresses = {server_->addresses()[0]};
   EXPECT_THAT(Server::Start(options, {}),
