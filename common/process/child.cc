@@ -92,6 +92,19 @@ PENSTOCK_PLAIN bool SetOpenFiles(int open_files) {
   return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr) == 0;
 }
 
+// Numbers of up to four digits are all there are.
+PENSTOCK_PLAIN void RaiseOomScore(int adjust) {
+  if (adjust <= 0) return;
+  const char digits[] = {static_cast<char>('0' + adjust / 1000 % 10),
+                         static_cast<char>('0' + adjust / 100 % 10),
+                         static_cast<char>('0' + adjust / 10 % 10),
+                         static_cast<char>('0' + adjust % 10)};
+  const long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+  if (fd < 0) return;
+  syscall(SYS_write, fd, digits, sizeof(digits));
+  syscall(SYS_close, fd);
+}
+
 PENSTOCK_PLAIN const char* PathOf(const char* const* envp) {
   for (; *envp != nullptr; ++envp) {
     if (std::strncmp(*envp, "PATH=", 5) == 0) return *envp + 5;
@@ -138,6 +151,7 @@ PENSTOCK_PLAIN bool Prepare(Launch* launch) {
   if (!BecomeUser(plan) || !TieToParent(*launch)) return FailAt(launch, ChildStage::kUser);
   if (!PlaceDescriptors(plan)) return FailAt(launch, ChildStage::kDescriptors);
   if (!SetOpenFiles(plan.open_files)) return FailAt(launch, ChildStage::kLimits);
+  RaiseOomScore(plan.oom_score_adjust);
   if (plan.work_dir != nullptr && syscall(SYS_chdir, plan.work_dir) != 0) {
     return FailAt(launch, ChildStage::kWorkDir);
   }

@@ -26,6 +26,9 @@ struct ChildPlan {
   gid_t gid = 0;
   bool change_user = false;
   int open_files = 0;         // soft RLIMIT_NOFILE; 0 = the caller's
+  // How much sooner than its like the child is killed when memory runs out (up to 1000); 0 = as
+  // the caller. Best effort.
+  int oom_score_adjust = 0;
   // Signals to set back to their default, bit n-1 for signal n. All that the caller handles or
   // ignores must be in it; they would run in shared memory or stay ignored.
   uint64_t reset_signals = ~uint64_t{0};

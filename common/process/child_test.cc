@@ -103,6 +103,13 @@ TEST(StartChildTest, LeadsItsOwnSessionAndLimitsOpenFiles) {
   EXPECT_EQ(run.output, pid + "\n" + pid + "\n77\n");
 }
 
+TEST(StartChildTest, RaisesOnlyTheChildsOomScore) {
+  ChildPlan plan;
+  plan.oom_score_adjust = 507;
+  EXPECT_EQ(RunPlan({"cat", "/proc/self/oom_score_adj"}, plan).output, "507\n");
+  EXPECT_NE(RunPlan({"cat", "/proc/self/oom_score_adj"}).output, "507\n");
+}
+
 TEST(StartChildTest, ChangesUserAndDropsGroups) {
   if (getuid() != 0) GTEST_SKIP() << "needs root";
   ChildPlan plan;

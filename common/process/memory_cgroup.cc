@@ -179,9 +179,12 @@ std::optional<CgroupPlace> FindMemoryCgroup(std::string_view cgroup, std::string
   return v1 ? v1 : Locate(cgroup, mountinfo, CgroupVersion::kV2);
 }
 
+std::optional<CgroupPlace> OwnMemoryCgroup() {
+  return FindMemoryCgroup(ReadText("/proc/self/cgroup"), ReadText("/proc/self/mountinfo"));
+}
+
 std::optional<CgroupPlace> PrepareMemoryCgroups(std::string_view name, pid_t main) {
-  const std::optional<CgroupPlace> own =
-      FindMemoryCgroup(ReadText("/proc/self/cgroup"), ReadText("/proc/self/mountinfo"));
+  const std::optional<CgroupPlace> own = OwnMemoryCgroup();
   if (!own) return std::nullopt;
   CgroupPlace place{own->version, own->path + "/" + std::string(name)};
   if (!SetUp(*own, place, main)) return std::nullopt;
@@ -253,7 +256,7 @@ int64_t ParseKeyedCount(std::string_view text, std::string_view key) {
 }
 
 void RemoveCgroupTree(const CgroupPlace& place, std::string_view name) {
-  const std::string path = place.path + "/" + std::string(name);
+  const std::string path = name.empty() ? place.path : place.path + "/" + std::string(name);
   std::vector<std::string> children;
   if (DIR* const dir = opendir(path.c_str())) {
     while (const dirent* entry = readdir(dir)) {

@@ -23,6 +23,9 @@ struct CgroupPlace {
 // is mounted. For v2 the controller is not known to be enabled.
 std::optional<CgroupPlace> FindMemoryCgroup(std::string_view cgroup, std::string_view mountinfo);
 
+// The calling process' own; nullopt as above.
+std::optional<CgroupPlace> OwnMemoryCgroup();
+
 // Makes a directory `name` below the calling process' own memory cgroup, fit to hold one cgroup
 // per attempt. nullopt, without trace, where that is not possible (no controller, not writable, or
 // v2 and the cgroup holds processes that are neither `main` nor the caller; those two are moved
@@ -55,8 +58,8 @@ class MemoryCgroup {
 // The number behind `key` in lines of "key number"; 0 when absent.
 int64_t ParseKeyedCount(std::string_view text, std::string_view key);
 
-// Ends whatever runs below `place`'s subdirectory `name` and removes it all: for what a killed
-// guardian left behind.
+// Kills whatever runs in the cgroups below `place`'s subdirectory `name` ("" = below `place`
+// itself) and removes them and it: for what a killed guardian left behind, among others.
 void RemoveCgroupTree(const CgroupPlace& place, std::string_view name);
 
 }  // namespace penstock::process
