@@ -210,16 +210,6 @@ std::optional<absl::Duration> ParseDuration(std::string_view text) {
   return absl::Milliseconds(total);
 }
 
-std::string FormatDuration(absl::Duration duration) {
-  int64_t rest = absl::ToInt64Milliseconds(duration);
-  std::string text;
-  for (const Unit& unit : kTimeUnits) {
-    if (rest >= unit.factor) text += fmt::format("{}{}", rest / unit.factor, unit.name);
-    rest %= unit.factor;
-  }
-  return text.empty() ? "0s" : text;
-}
-
 std::optional<int64_t> ParseSize(std::string_view text) {
   const std::optional<int64_t> count = TakeNumber(&text);
   for (const Unit& unit : kSizeUnits) {

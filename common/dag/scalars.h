@@ -30,8 +30,6 @@ bool IsLabelKey(std::string_view text);
 // "10s", "1h30m", "2d", "250ms": units d h m s ms, each at most once, largest first. Also "0".
 // nullopt when it is not one, or above 366 days.
 std::optional<absl::Duration> ParseDuration(std::string_view text);
-// The same notation: "1h30m"; "0s" for zero. Whole milliseconds.
-std::string FormatDuration(absl::Duration duration);
 
 // "2Gi", "512Mi", "10k", "1048576": bytes. nullopt when it is not one or does not fit.
 std::optional<int64_t> ParseSize(std::string_view text);

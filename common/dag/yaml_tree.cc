@@ -99,7 +99,7 @@ class TreeBuilder {
     while (!done_) {
       const yaml_event_t* const event = events.Next();
       if (event == nullptr) {
-        problems_.Add(events.ErrorPlace(), "", events.Error());
+        FailSyntax(events);
         return false;
       }
       if (!Handle(*event)) return false;
@@ -115,6 +115,13 @@ class TreeBuilder {
     uint32_t last;      // newest child, 0 = none
     uint32_t children;  // keys and values counted apart
   };
+
+  // ${{ }} inside { } or [ ] without quotes is the usual cause of an error in its line.
+  void FailSyntax(const EventSource& events) {
+    const Place place = events.ErrorPlace();
+    const bool expression = tree_.Line(place.line).find("${{") != std::string_view::npos;
+    problems_.Add(place, "", events.Error(), expression ? "quotes around the text with ${{ }}" : "");
+  }
 
   // false: stop reading.
   bool Handle(const yaml_event_t& event) {
@@ -313,6 +320,13 @@ void YamlTree::IndexLines() {
     if (rest[0] == '\xE2' && (rest == "\xE2\x80\xA8" || rest == "\xE2\x80\xA9")) length = 3;
     if (length > 0) line_starts_.push_back(static_cast<uint32_t>(i + length));
   }
+}
+
+std::string_view YamlTree::Line(int line) const {
+  const auto index = static_cast<size_t>(line) - 1;
+  if (line < 1 || index >= line_starts_.size()) return {};
+  const size_t end = index + 1 < line_starts_.size() ? line_starts_[index + 1] : source_.size();
+  return source_.substr(line_starts_[index], end - line_starts_[index]);
 }
 
 Place YamlTree::PlaceOfByte(size_t offset) const {

@@ -60,6 +60,8 @@ class YamlTree {
   friend class TreeBuilder;
   static constexpr uint32_t kRoot = 1;  // 0 means "none"
   void IndexLines();
+  // The text of a line (from 1), its end included; "" when there is none.
+  std::string_view Line(int line) const;
   std::string_view Keep(std::string_view text);
 
   std::string_view source_;
