@@ -1,6 +1,6 @@
 #pragma once
 // The supervisor's signals as something to wait on, so that it needs no handler and no thread.
-#include <signal.h>
+#include <csignal>
 
 #include "absl/time/time.h"
 #include "common/process/unique_fd.h"

@@ -1,10 +1,10 @@
 #include "client/standalone/supervisor.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
 #include "client/standalone/leftovers.h"
@@ -40,6 +40,7 @@ std::string ReadyText(const Node::Spec& spec) {
 
 std::vector<std::unique_ptr<Node>> MakeNodes(std::vector<Node::Spec> specs, const Clock& clock) {
   std::vector<std::unique_ptr<Node>> nodes;
+  nodes.reserve(specs.size());
   for (Node::Spec& spec : specs) nodes.push_back(std::make_unique<Node>(std::move(spec), clock));
   return nodes;
 }

@@ -57,6 +57,7 @@ std::vector<std::filesystem::path> DebianDirs() {
   }
   std::sort(found.rbegin(), found.rend());
   std::vector<std::filesystem::path> dirs;
+  dirs.reserve(found.size());
   for (auto& [major, dir] : found) dirs.push_back(std::move(dir));
   return dirs;
 }

@@ -1,9 +1,9 @@
 #include "common/pgserver/postmaster_file.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <charconv>
+#include <csignal>
 #include <fstream>
 #include <sstream>
 #include <vector>

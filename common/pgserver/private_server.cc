@@ -2,15 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -164,7 +164,7 @@ absl::Status PrivateServer::InitCluster() {
                                      "--locale=C.UTF-8",
                                      "--auth-local=trust",
                                      "--auth-host=reject"};
-  if (!options_.durable) initdb.push_back("--no-sync");
+  if (!options_.durable) initdb.emplace_back("--no-sync");
   PENSTOCK_ASSIGN_OR_RETURN(
       const process::CommandResult result,
       process::RunCommand(ServerProgram(std::move(initdb), placement_.user), kInitTimeout));

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Installs the Debian packages of tests/packages.txt that are missing, as root or through sudo.
+#   deploy/install-packages.sh build   what building and running Penstock takes
+#   deploy/install-packages.sh tests   that, and what the tests take
+#   deploy/install-packages.sh all     that, and what CI takes
+set -eu
+cd "$(dirname "$0")/.."
+
+case "${1:-}" in
+  build) end='For quick builds' ;;
+  tests) end='For CI' ;;
+  all) end='nothing left out' ;;
+  *) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+esac
+wanted=$(sed -e "/^# $end/,\$d" -e '/^#/d' tests/packages.txt)
+
+# One line for each package that is not installed.
+missing() {
+  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' | sed -n 's/ installed$//p')
+  echo "$wanted" | grep -vxF "$installed" || true
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif [ -t 0 ]; then
+    sudo "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+absent=$(missing | tr '\n' ' ')
+[ -n "$absent" ] || exit 0
+if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+  echo "missing packages; as root, run: apt-get install $absent" >&2
+  exit 1
+fi
+echo "installing: $absent"
+
+# Debian's package would make and start a server of its own, which nobody here needs.
+conf=/etc/postgresql-common/createcluster.d/penstock.conf
+case " $absent " in
+  *" postgresql "*)
+    trap 'as_root rm -f "$conf"' EXIT
+    as_root mkdir -p "$(dirname "$conf")"
+    echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
+    ;;
+esac
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
+apt update
+# shellcheck disable=SC2086  # a list of words
+apt install -y --no-install-recommends $absent >/dev/null
