@@ -2,13 +2,12 @@
 // reader is from_canonical.cc.
 #include "common/dag/canonical.h"
 
+#include <fmt/format.h>
 #include <sodium.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/dag/json_text.h"

@@ -107,26 +107,30 @@ TEST(CanonicalTest, EveryDifferenceShows) {
 }
 
 TEST(CanonicalTest, BrokenTextsAreRefused) {
-  for (const char* text : {
-           "", "{}", "[]", R"({"dag":"d","format":2,"tasks":{}})", R"({"dag":"d","format":1})",
-           R"({"dag":"..","format":1,"tasks":{}})",
-           R"({"dag":"d","format":1,"new":1,"tasks":{}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","noop":"worker"}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":5}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"noop":"moon"}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"exec":[]}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","settings":0}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","priority":-1}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","trigger_rule":"some"}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["a"]}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x"},"b":{"sh":"x","needs":["a","a"]}}})",
-           R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]},)"
-           R"("b":{"sh":"x","needs":["a"]}}})",
-           R"({"dag":"d","format":1,"tasks":{"a/b":{"sh":"x"}}})",
-           R"({"dag":"d","format":1,"settings":[{"timeout_ms":-1}],"tasks":{}})",
-           R"({"dag":"d","format":1,"max_active_runs":99999999999,"tasks":{}})"}) {
+  for (const char* text :
+       {"",
+        "{}",
+        "[]",
+        R"({"dag":"d","format":2,"tasks":{}})",
+        R"({"dag":"d","format":1})",
+        R"({"dag":"..","format":1,"tasks":{}})",
+        R"({"dag":"d","format":1,"new":1,"tasks":{}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","noop":"worker"}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":5}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"noop":"moon"}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"exec":[]}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","settings":0}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","priority":-1}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","trigger_rule":"some"}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["a"]}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x"},"b":{"sh":"x","needs":["a","a"]}}})",
+        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]},)"
+        R"("b":{"sh":"x","needs":["a"]}}})",
+        R"({"dag":"d","format":1,"tasks":{"a/b":{"sh":"x"}}})",
+        R"({"dag":"d","format":1,"settings":[{"timeout_ms":-1}],"tasks":{}})",
+        R"({"dag":"d","format":1,"max_active_runs":99999999999,"tasks":{}})"}) {
     const auto dag = FromCanonicalJson(text);
     EXPECT_TRUE(absl::IsInvalidArgument(dag.status())) << text;
   }
@@ -164,26 +168,31 @@ tasks: {a: {noop: }}
             GetParam().result);
 }
 
-INSTANTIATE_TEST_SUITE_P(Given, ResolveParamsTest, ::testing::Values(
-    Params{R"({"day":"x"})", R"({"day":"x","flag":false,"list":[1],"map":{"a":1},"n":1,)"
-                             R"("ratio":null,"region":"eu"})"},
-    Params{R"({"ratio":1,"map":{},"day":"x","region":"us","n":2,"flag":true,"list":[]})",
-           R"({"day":"x","flag":true,"list":[],"map":{},"n":2,"ratio":1,"region":"us"})"},
-    Params{R"({"day":"x","ratio":null})", R"({"day":"x","flag":false,"list":[1],"map":{"a":1},)"
-                                          R"("n":1,"ratio":null,"region":"eu"})"},
-    Params{"", "parameter \"day\" is required"},
-    Params{R"({"day":1,"n":1.5,"regoin":"eu","region":"asia","flag":null})",
-           "parameter \"day\" must be of type string, not integer; parameter \"flag\" must be of "
-           "type boolean, not null; parameter \"n\" must be of type integer, not number; parameter "
-           "\"region\" must be one of \"eu\", \"us\"; there is no parameter \"regoin\" (did you "
-           "mean \"region\"?)"},
-    Params{"[]", "the parameters must be a JSON object"},
-    Params{"{", "not valid JSON at byte 2"},
-    Params{R"({"day":"x","day":"y"})", "the key \"day\" comes twice"}));
+INSTANTIATE_TEST_SUITE_P(
+    Given, ResolveParamsTest,
+    ::testing::Values(
+        Params{R"({"day":"x"})", R"({"day":"x","flag":false,"list":[1],"map":{"a":1},"n":1,)"
+                                 R"("ratio":null,"region":"eu"})"},
+        Params{R"({"ratio":1,"map":{},"day":"x","region":"us","n":2,"flag":true,"list":[]})",
+               R"({"day":"x","flag":true,"list":[],"map":{},"n":2,"ratio":1,"region":"us"})"},
+        Params{R"({"day":"x","ratio":null})", R"({"day":"x","flag":false,"list":[1],"map":{"a":1},)"
+                                              R"("n":1,"ratio":null,"region":"eu"})"},
+        Params{"", "parameter \"day\" is required"},
+        Params{
+            R"({"day":1,"n":1.5,"regoin":"eu","region":"asia","flag":null})",
+            "parameter \"day\" must be of type string, not integer; parameter \"flag\" must be of "
+            "type boolean, not null; parameter \"n\" must be of type integer, not number; "
+            "parameter "
+            "\"region\" must be one of \"eu\", \"us\"; there is no parameter \"regoin\" (did you "
+            "mean \"region\"?)"},
+        Params{"[]", "the parameters must be a JSON object"},
+        Params{"{", "not valid JSON at byte 2"},
+        Params{R"({"day":"x","day":"y"})", "the key \"day\" comes twice"}));
 
 TEST(ResolveParamsTest, SizeIsBounded) {
   const auto resolved = ResolveParams(DagSpec{}, std::string(2 << 20, ' '));
-  EXPECT_THAT(std::string(resolved.status().message()), HasSubstr("more than the limit of 1048576"));
+  EXPECT_THAT(std::string(resolved.status().message()),
+              HasSubstr("more than the limit of 1048576"));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "common/dag/expr.h"
 
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/base/status.h"
@@ -54,7 +54,8 @@ absl::StatusOr<Template> Template::Compile(std::string_view text, const ExprLimi
   Template result;
   if (const auto error = Check(text, limits, &result)) {
     std::string message = fmt::format("at byte {}: {}", error->offset + 1, error->message);
-    if (!error->suggestion.empty()) message += fmt::format(" (did you mean {}?)", error->suggestion);
+    if (!error->suggestion.empty())
+      message += fmt::format(" (did you mean {}?)", error->suggestion);
     return MakeStatus(absl::StatusCode::kInvalidArgument, message);
   }
   return result;

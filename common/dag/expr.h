@@ -27,8 +27,8 @@ struct ExprLimits {
 struct Context {
   std::string run_id;
   std::string run_key;
-  std::optional<std::string> logical_date;  // RFC 3339; none: run.logical_date is null
-  Value params;                             // an object: what ResolveParams made
+  std::optional<std::string> logical_date;          // RFC 3339; none: run.logical_date is null
+  Value params;                                     // an object: what ResolveParams made
   absl::flat_hash_map<std::string, Value> outputs;  // task id -> object; see References()
   std::string namespace_name;
   std::string dag;

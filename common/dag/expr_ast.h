@@ -37,7 +37,16 @@ enum class Op : uint8_t {
 
 // Where a reference leads.
 enum class Root : uint8_t {
-  kRunId, kRunKey, kLogicalDate, kParams, kParam, kOutputs, kOutput, kNamespace, kDag, kAttempt,
+  kRunId,
+  kRunKey,
+  kLogicalDate,
+  kParams,
+  kParam,
+  kOutputs,
+  kOutput,
+  kNamespace,
+  kDag,
+  kAttempt,
 };
 
 // a, b, c: positions of operands in Expression::nodes. args: positions in Expression::args.

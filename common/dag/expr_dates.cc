@@ -56,8 +56,10 @@ absl::StatusOr<std::string> DateAdd(std::string_view date, std::string_view dura
   PENSTOCK_ASSIGN_OR_RETURN(const absl::Time time, ParseDate(date));
   const bool back = duration.starts_with('-');
   const auto amount = ParseDuration(back ? duration.substr(1) : duration);
-  if (!amount) return Error(fmt::format("\"{:.40}\" is not a duration like 1d or -2h30m", duration));
-  PENSTOCK_ASSIGN_OR_RETURN(const absl::Time moved, InRange(back ? time - *amount : time + *amount));
+  if (!amount)
+    return Error(fmt::format("\"{:.40}\" is not a duration like 1d or -2h30m", duration));
+  PENSTOCK_ASSIGN_OR_RETURN(const absl::Time moved,
+                            InRange(back ? time - *amount : time + *amount));
   return FormatDate(moved);
 }
 

@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "absl/status/status.h"
 #include "common/base/status.h"
@@ -37,14 +37,22 @@ Result IntArithmetic(Op op, int64_t a, int64_t b) {
   int64_t result = 0;
   bool overflow = false;
   switch (op) {
-    case Op::kAdd: overflow = __builtin_add_overflow(a, b, &result); break;
-    case Op::kSubtract: overflow = __builtin_sub_overflow(a, b, &result); break;
-    case Op::kMultiply: overflow = __builtin_mul_overflow(a, b, &result); break;
+    case Op::kAdd:
+      overflow = __builtin_add_overflow(a, b, &result);
+      break;
+    case Op::kSubtract:
+      overflow = __builtin_sub_overflow(a, b, &result);
+      break;
+    case Op::kMultiply:
+      overflow = __builtin_mul_overflow(a, b, &result);
+      break;
     case Op::kDivide:
       overflow = wraps;
       if (!wraps) result = a / b;
       break;
-    default: result = wraps ? 0 : a % b; break;
+    default:
+      result = wraps ? 0 : a % b;
+      break;
   }
   if (overflow) return ExprError("integer overflow");
   return Value::Int(result);
@@ -57,11 +65,16 @@ double AsDouble(const Value& value) {
 Result NumberArithmetic(Op op, double a, double b) {
   if ((op == Op::kDivide || op == Op::kRemainder) && b == 0) return ExprError("division by zero");
   switch (op) {
-    case Op::kAdd: return Finite(a + b);
-    case Op::kSubtract: return Finite(a - b);
-    case Op::kMultiply: return Finite(a * b);
-    case Op::kDivide: return Finite(a / b);
-    default: return Finite(std::fmod(a, b));
+    case Op::kAdd:
+      return Finite(a + b);
+    case Op::kSubtract:
+      return Finite(a - b);
+    case Op::kMultiply:
+      return Finite(a * b);
+    case Op::kDivide:
+      return Finite(a / b);
+    default:
+      return Finite(std::fmod(a, b));
   }
 }
 
@@ -86,10 +99,14 @@ Result Ordered(Op op, const Value& a, const Value& b) {
     return Mismatch("compare", a, b);
   }
   switch (op) {
-    case Op::kLess: return Value::Bool(order < 0);
-    case Op::kLessEqual: return Value::Bool(order <= 0);
-    case Op::kGreater: return Value::Bool(order > 0);
-    default: return Value::Bool(order >= 0);
+    case Op::kLess:
+      return Value::Bool(order < 0);
+    case Op::kLessEqual:
+      return Value::Bool(order <= 0);
+    case Op::kGreater:
+      return Value::Bool(order > 0);
+    default:
+      return Value::Bool(order >= 0);
   }
 }
 
@@ -130,8 +147,8 @@ Result Element(const Value& list, const Value& index) {
   }
   const auto& array = list.as_array();
   if (index.as_int() < 0 || static_cast<uint64_t>(index.as_int()) >= array.size()) {
-    return Missing(fmt::format("there is no element {} in an array of {}", index.as_int(),
-                               array.size()));
+    return Missing(
+        fmt::format("there is no element {} in an array of {}", index.as_int(), array.size()));
   }
   return array[static_cast<size_t>(index.as_int())];
 }
@@ -144,17 +161,25 @@ class Evaluator {
   Result Eval(uint32_t position) const {
     const ExprNode& node = expression_.nodes[position];
     switch (node.op) {
-      case Op::kLiteral: return node.literal;
-      case Op::kReference: return Refer(node);
-      case Op::kList: return MakeList(node);
-      case Op::kCall: return Call(node);
-      case Op::kCondition: return Choose(node);
+      case Op::kLiteral:
+        return node.literal;
+      case Op::kReference:
+        return Refer(node);
+      case Op::kList:
+        return MakeList(node);
+      case Op::kCall:
+        return Call(node);
+      case Op::kCondition:
+        return Choose(node);
       case Op::kAnd:
-      case Op::kOr: return Logic(node);
+      case Op::kOr:
+        return Logic(node);
       case Op::kField:
       case Op::kNot:
-      case Op::kNegate: return Unary(node);
-      default: return Binary(node);
+      case Op::kNegate:
+        return Unary(node);
+      default:
+        return Binary(node);
     }
   }
 
@@ -174,15 +199,21 @@ class Evaluator {
     PENSTOCK_ASSIGN_OR_RETURN(const Value a, Eval(node.a));
     PENSTOCK_ASSIGN_OR_RETURN(const Value b, Eval(node.b));
     switch (node.op) {
-      case Op::kIndex: return Element(a, b);
-      case Op::kEqual: return Value::Bool(a == b);
-      case Op::kNotEqual: return Value::Bool(!(a == b));
+      case Op::kIndex:
+        return Element(a, b);
+      case Op::kEqual:
+        return Value::Bool(a == b);
+      case Op::kNotEqual:
+        return Value::Bool(!(a == b));
       case Op::kLess:
       case Op::kLessEqual:
       case Op::kGreater:
-      case Op::kGreaterEqual: return Ordered(node.op, a, b);
-      case Op::kIn: return IsIn(a, b);
-      default: return Arithmetic(node.op, a, b, limits_);
+      case Op::kGreaterEqual:
+        return Ordered(node.op, a, b);
+      case Op::kIn:
+        return IsIn(a, b);
+      default:
+        return Arithmetic(node.op, a, b, limits_);
     }
   }
 
@@ -236,17 +267,25 @@ class Evaluator {
   Result Refer(const ExprNode& node) const {
     const Reference& reference = expression_.references[node.reference];
     switch (node.root) {
-      case Root::kRunId: return Value::String(context_.run_id);
-      case Root::kRunKey: return Value::String(context_.run_key);
+      case Root::kRunId:
+        return Value::String(context_.run_id);
+      case Root::kRunKey:
+        return Value::String(context_.run_key);
       case Root::kLogicalDate:
         return context_.logical_date ? Value::String(*context_.logical_date) : Value();
-      case Root::kParams: return context_.params;
-      case Root::kParam: return Param(reference);
+      case Root::kParams:
+        return context_.params;
+      case Root::kParam:
+        return Param(reference);
       case Root::kOutputs:
-      case Root::kOutput: return Output(reference, node.root);
-      case Root::kNamespace: return Value::String(context_.namespace_name);
-      case Root::kDag: return Value::String(context_.dag);
-      case Root::kAttempt: break;
+      case Root::kOutput:
+        return Output(reference, node.root);
+      case Root::kNamespace:
+        return Value::String(context_.namespace_name);
+      case Root::kDag:
+        return Value::String(context_.dag);
+      case Root::kAttempt:
+        break;
     }
     return Value::Int(context_.attempt);
   }

@@ -1,10 +1,10 @@
 #include "common/dag/expr_functions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "absl/status/status.h"
 #include "common/base/status.h"
@@ -130,10 +130,14 @@ size_t CountCharacters(std::string_view text) {
 Result Size(Args args, const ExprLimits&) {
   const auto count = [](size_t n) { return Value::Int(static_cast<int64_t>(n)); };
   switch (args[0].type()) {
-    case Type::kString: return count(CountCharacters(args[0].as_string()));
-    case Type::kArray: return count(args[0].as_array().size());
-    case Type::kObject: return count(args[0].as_object().size());
-    default: return WrongType("size", args[0], "a string, an array or an object");
+    case Type::kString:
+      return count(CountCharacters(args[0].as_string()));
+    case Type::kArray:
+      return count(args[0].as_array().size());
+    case Type::kObject:
+      return count(args[0].as_object().size());
+    default:
+      return WrongType("size", args[0], "a string, an array or an object");
   }
 }
 

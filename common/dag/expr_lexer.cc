@@ -1,11 +1,11 @@
 #include "common/dag/expr_lexer.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "common/dag/scalars.h"
 

@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "common/dag/expr_ast.h"
 #include "common/dag/expr_functions.h"
@@ -76,8 +76,8 @@ class Parser {
     token_ = lexer_.Next();
     if (token_.kind == Token::Kind::kError) Fail(token_.offset, token_.text);
     if (lexer_.offset() - out_.begin > limits_.max_expression_bytes) {
-      Fail(out_.begin, fmt::format("the expression is longer than {} bytes",
-                                   limits_.max_expression_bytes));
+      Fail(out_.begin,
+           fmt::format("the expression is longer than {} bytes", limits_.max_expression_bytes));
     }
   }
   bool IsSymbol(std::string_view symbol) const {
@@ -113,12 +113,16 @@ class Parser {
       case Op::kLiteral:
       case Op::kReference:
       case Op::kList:
-      case Op::kCall: return 0;
+      case Op::kCall:
+        return 0;
       case Op::kField:
       case Op::kNot:
-      case Op::kNegate: return 1;
-      case Op::kCondition: return 3;
-      default: return 2;
+      case Op::kNegate:
+        return 1;
+      case Op::kCondition:
+        return 3;
+      default:
+        return 2;
     }
   }
   void FailDepth() {
@@ -266,7 +270,8 @@ class Parser {
     if (!function) {
       std::vector<std::string_view> names;
       for (const Function& known : Functions()) names.push_back(known.name);
-      Fail(offset, fmt::format("there is no function \"{}\"", ShownText(name)), Closest(name, names));
+      Fail(offset, fmt::format("there is no function \"{}\"", ShownText(name)),
+           Closest(name, names));
       return 0;
     }
     const uint32_t call = Sequence(Op::kCall, ")", *function);
@@ -305,7 +310,8 @@ class Parser {
     return Add(std::move(node));
   }
 
-  // ".name" or "[\"name\"]" at this place, if there is one; never "". Other indices are left for Postfix.
+  // ".name" or "[\"name\"]" at this place, if there is one; never "". Other indices are left for
+  // Postfix.
   std::optional<std::string> AcceptMember() {
     if (Accept(".")) return TakeName();
     if (!IsSymbol("[")) return std::nullopt;
@@ -334,8 +340,9 @@ class Parser {
     const std::optional<std::string> id = AcceptMember();
     const std::optional<std::string> word = id ? AcceptMember() : std::nullopt;
     if (!id || word != "output") {
-      Fail(offset, "expected tasks.ID.output or tasks.ID.output.KEY (tasks[\"ID\"] for ids with "
-                   "\"-\" or \".\")");
+      Fail(offset,
+           "expected tasks.ID.output or tasks.ID.output.KEY (tasks[\"ID\"] for ids with "
+           "\"-\" or \".\")");
       return 0;
     }
     reference.name = *id;

@@ -1,8 +1,8 @@
 // Reading the canonical form.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -150,8 +150,7 @@ absl::StatusOr<TaskSettings> ReadSettings(const Value& value) {
   in.Text("shell", &out.shell);
   in.Number("skip_exit_code", 0, &out.skip_exit_code);
   in.Millis("timeout_ms", &out.timeout);
-  in.Choice("weight_rule",
-            {WeightRule::kDownstream, WeightRule::kUpstream, WeightRule::kAbsolute},
+  in.Choice("weight_rule", {WeightRule::kDownstream, WeightRule::kUpstream, WeightRule::kAbsolute},
             &out.weight_rule);
   PENSTOCK_RETURN_IF_ERROR(in.Finish());
   return out;
@@ -195,8 +194,8 @@ absl::Status TakeKind(Members& in, TaskSpec* task) {
   return absl::OkStatus();
 }
 
-absl::Status ReadTask(const Value& value, const std::vector<SettingsRef>& settings,
-                      TaskSpec* task, std::vector<std::string>* needs) {
+absl::Status ReadTask(const Value& value, const std::vector<SettingsRef>& settings, TaskSpec* task,
+                      std::vector<std::string>* needs) {
   Members in(value, task->id);
   in.Text("description", &task->description);
   PENSTOCK_RETURN_IF_ERROR(TakeKind(in, task));

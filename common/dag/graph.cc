@@ -1,12 +1,12 @@
 #include "common/dag/graph.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <numeric>
 #include <queue>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace penstock::dag {
 namespace {
@@ -96,9 +96,8 @@ std::vector<std::vector<uint32_t>> FindCycles(const std::vector<TaskSpec>& tasks
     std::vector<uint32_t> cycle = Walk(start, ++walk, tasks, peeled, &seen_on);
     if (cycle.empty()) continue;
     std::reverse(cycle.begin(), cycle.end());
-    const auto first = std::min_element(cycle.begin(), cycle.end(), [&](uint32_t a, uint32_t b) {
-      return rank[a] < rank[b];
-    });
+    const auto first = std::min_element(cycle.begin(), cycle.end(),
+                                        [&](uint32_t a, uint32_t b) { return rank[a] < rank[b]; });
     std::rotate(cycle.begin(), first, cycle.end());
     cycles.push_back(std::move(cycle));
   }

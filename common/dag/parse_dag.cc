@@ -1,10 +1,10 @@
 // Reading a DAG file: the top level, the tasks, their edges.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <numeric>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/dag/canonical.h"
@@ -47,7 +47,8 @@ void ReadFiles(Reader& reader, const Node& value, DagDraft& dag) {
     if (!text) return;
     if (!IsFilePattern(*text)) {
       reader.Fail(pattern, fmt::format("\"{}\" must be relative to the DAG file, with / between "
-                                       "names and without ..", ShownText(*text)));
+                                       "names and without ..",
+                                       ShownText(*text)));
     }
     files.emplace_back(*text);
   });
@@ -108,10 +109,10 @@ constexpr std::array<Key<DagDraft>, 10> kDagKeys = {{
 }};
 
 constexpr std::array<std::string_view, 23> kLaterKeys = {
-    "asset",      "assets",     "backfill",  "catchup",     "connections", "deadline",
-    "each",       "include",   "max_parallel", "namespace",  "notify",
-    "on_failure", "on_success", "outputs",   "overlap",     "owner",       "policy",
-    "schedule",   "secrets",    "teardown",  "timetable",   "timezone",    "vars"};
+    "asset",      "assets",   "backfill",     "catchup",   "connections", "deadline",
+    "each",       "include",  "max_parallel", "namespace", "notify",      "on_failure",
+    "on_success", "outputs",  "overlap",      "owner",     "policy",      "schedule",
+    "secrets",    "teardown", "timetable",    "timezone",  "vars"};
 
 class DagReader {
  public:
@@ -138,8 +139,9 @@ class DagReader {
     if (dag_.defaults != nullptr && dag_.defaults->kind != NodeKind::kNull) {
       Reader::Scope scope(reader_, "defaults");
       if (reader_.ExpectMap(*dag_.defaults)) {
-        ReadKeys<TaskDraft>(reader_, *dag_.defaults, TaskKeys(), LaterTaskKeys(),
-                            [](const Key<TaskDraft>& key) { return key.in_defaults; }, defaults_);
+        ReadKeys<TaskDraft>(
+            reader_, *dag_.defaults, TaskKeys(), LaterTaskKeys(),
+            [](const Key<TaskDraft>& key) { return key.in_defaults; }, defaults_);
       }
     }
     shared_ = SettingsRef(defaults_.settings());
@@ -195,7 +197,8 @@ class DagReader {
     if (effective_bytes_ > limits_.max_effective_bytes) {
       too_large_ = true;
       reader_.Fail(at, fmt::format("with `defaults` repeated in so many tasks the DAG is larger "
-                                   "than the limit of {} bytes", limits_.max_effective_bytes));
+                                   "than the limit of {} bytes",
+                                   limits_.max_effective_bytes));
       return shared_;
     }
     return known_.emplace(std::move(text), SettingsRef(std::move(settings))).first->second;
@@ -209,8 +212,8 @@ class DagReader {
       if (needs_[i] != nullptr) ConnectTask(i, *needs_[i]);
     }
     if (edges_ > limits_.max_edges) {
-      reader_.Fail(*dag_.tasks, fmt::format("{} edges, more than the limit of {}", edges_,
-                                            limits_.max_edges));
+      reader_.Fail(*dag_.tasks,
+                   fmt::format("{} edges, more than the limit of {}", edges_, limits_.max_edges));
     }
   }
 
@@ -281,9 +284,9 @@ class DagReader {
   void ReportCycles() {
     for (const std::vector<uint32_t>& cycle : FindCycles(dag_.spec.tasks)) {
       const std::string id = dag_.spec.tasks[cycle[0]].id;
-      problems_.Add(needs_[cycle[0]]->place(), fmt::format("tasks.{}.needs", id),
-                    fmt::format("tasks wait for each other: {}",
-                                DescribeCycle(dag_.spec.tasks, cycle)));
+      problems_.Add(
+          needs_[cycle[0]]->place(), fmt::format("tasks.{}.needs", id),
+          fmt::format("tasks wait for each other: {}", DescribeCycle(dag_.spec.tasks, cycle)));
     }
   }
 

@@ -1,15 +1,15 @@
 #include "common/dag/problems.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
-
-#include <fmt/format.h>
 
 namespace penstock::dag {
 
 void Problems::Add(Place place, std::string path, std::string message, std::string suggestion) {
-  list_.push_back({place.line, place.column, std::move(path), std::move(message),
-                   std::move(suggestion)});
+  list_.push_back(
+      {place.line, place.column, std::move(path), std::move(message), std::move(suggestion)});
   if (list_.size() >= 16 * (max_ + 1)) Trim();
 }
 

@@ -1,8 +1,8 @@
 // The declaration of parameters, and the values a run gives them.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-
-#include <fmt/format.h>
 
 #include "absl/status/status.h"
 #include "common/base/status.h"
@@ -40,13 +40,13 @@ constexpr std::array<Key<ParamDraft>, 5> kParamKeys = {{
        param.fallback = &value;
        param.default_value = reader.Json(value);
      }},
-    {{"enum", "list of values", "", "The only values allowed.",
-      R"({"type":"array","minItems":1})"},
+    {{"enum", "list of values", "", "The only values allowed.", R"({"type":"array","minItems":1})"},
      [](Reader& reader, const Node& value, ParamDraft& param) {
        param.choices = &value;
        if (!reader.ExpectList(value)) return;
        if (value.size == 0) reader.Fail(value, "the list of allowed values is empty");
-       if (!reader.ExpectAtMost(value, value.size, reader.limits().max_enum_values, "values")) return;
+       if (!reader.ExpectAtMost(value, value.size, reader.limits().max_enum_values, "values"))
+         return;
        reader.tree().ForEach(value, [&](const Node& choice) {
          if (auto json = reader.Json(choice)) param.enum_values.emplace_back(&choice, *json);
        });
@@ -70,12 +70,18 @@ constexpr std::array<Key<ParamDraft>, 5> kParamKeys = {{
 
 ParamType TypeOf(const Value& value) {
   switch (value.type()) {
-    case Value::Type::kBool: return ParamType::kBoolean;
-    case Value::Type::kInt: return ParamType::kInteger;
-    case Value::Type::kNumber: return ParamType::kNumber;
-    case Value::Type::kArray: return ParamType::kArray;
-    case Value::Type::kObject: return ParamType::kObject;
-    default: return ParamType::kString;
+    case Value::Type::kBool:
+      return ParamType::kBoolean;
+    case Value::Type::kInt:
+      return ParamType::kInteger;
+    case Value::Type::kNumber:
+      return ParamType::kNumber;
+    case Value::Type::kArray:
+      return ParamType::kArray;
+    case Value::Type::kObject:
+      return ParamType::kObject;
+    default:
+      return ParamType::kString;
   }
 }
 
@@ -185,8 +191,8 @@ std::optional<std::string> CheckParamValue(const ParamSpec& param, const Value& 
   }
   const size_t shown = std::min<size_t>(param.enum_json.size(), 10);
   return fmt::format("must be one of {}{}",
-                     fmt::join(param.enum_json.begin(), param.enum_json.begin() +
-                               static_cast<std::ptrdiff_t>(shown), ", "),
+                     fmt::join(param.enum_json.begin(),
+                               param.enum_json.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
                      shown < param.enum_json.size() ? ", ..." : "");
 }
 

@@ -1,10 +1,10 @@
 #include "common/dag/read_settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "common/dag/scalars.h"
 
@@ -58,12 +58,14 @@ void ReadBackoff(Reader& reader, const Node& value, RetriesDraft& draft) {
   const bool range = dots != std::string_view::npos;
   const auto initial = ParseDuration(text->substr(0, dots));
   const auto ceiling = range ? ParseDuration(text->substr(dots + 2)) : std::nullopt;
-  const bool ordered = initial && ceiling && *initial > absl::ZeroDuration() && *initial <= *ceiling;
+  const bool ordered =
+      initial && ceiling && *initial > absl::ZeroDuration() && *initial <= *ceiling;
   const bool short_enough =
       ordered && absl::ToInt64Milliseconds(*ceiling) <= reader.limits().max_duration_ms;
   if (!short_enough) {
     reader.Fail(value, fmt::format("\"{}\" is not a back-off: write the first delay and the "
-                                   "longest, as in 10s..10m", ShownText(*text)));
+                                   "longest, as in 10s..10m",
+                                   ShownText(*text)));
     return;
   }
   draft.retries.initial = *initial;
@@ -99,10 +101,12 @@ constexpr std::array<Key<RetriesDraft>, 5> kRetriesKeys = {{
 void CheckRetries(Reader& reader, const Node& value, const RetriesDraft& draft) {
   if (!draft.has_max) reader.Fail(value, "\"max\" is missing");
   if (draft.backoff != nullptr) {
-    if (draft.delay != nullptr) reader.Fail(*draft.delay, "\"delay\" and \"backoff\" exclude each other");
+    if (draft.delay != nullptr)
+      reader.Fail(*draft.delay, "\"delay\" and \"backoff\" exclude each other");
     return;
   }
-  if (draft.multiplier != nullptr) reader.Fail(*draft.multiplier, "\"multiplier\" needs \"backoff\"");
+  if (draft.multiplier != nullptr)
+    reader.Fail(*draft.multiplier, "\"multiplier\" needs \"backoff\"");
   if (draft.jitter != nullptr) reader.Fail(*draft.jitter, "\"jitter\" needs \"backoff\"");
 }
 
@@ -196,7 +200,8 @@ void ReadRetries(Reader& reader, const Node& value, TaskSettings& settings) {
   RetriesDraft draft;
   if (value.kind != NodeKind::kMap) {
     if (value.kind != NodeKind::kInt) {
-      reader.Fail(value, fmt::format("expected an integer or a map, found {}", Article(value.kind)));
+      reader.Fail(value,
+                  fmt::format("expected an integer or a map, found {}", Article(value.kind)));
       return;
     }
     ReadRetriesMax(reader, value, draft);

@@ -1,9 +1,9 @@
 // The keys of a task and of `defaults`.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "common/dag/draft.h"
 #include "common/dag/expr.h"
@@ -22,8 +22,8 @@ void NoteTemplate(Reader& reader, const Node& node, TaskDraft& task) {
 
 void TakeVerb(Reader& reader, const Node& value, std::string_view verb, TaskDraft& task) {
   if (!task.verb.empty()) {
-    reader.Fail(value, fmt::format("a task does one thing, and this one has \"{}\" already",
-                                   task.verb));
+    reader.Fail(value,
+                fmt::format("a task does one thing, and this one has \"{}\" already", task.verb));
   }
   task.verb = verb;
 }
@@ -128,9 +128,8 @@ void ReadEnv(Reader& reader, const Node& value, TaskDraft& task) {
   if (!reader.ExpectMap(value)) return;
   const size_t max = reader.limits().max_env_entries;
   if (!reader.ExpectAtMost(value, value.size, max, "variables")) return;
-  reader.tree().ForEachEntry(value, [&](const Node& key, const Node& text) {
-    ReadEnvEntry(reader, key, text, task);
-  });
+  reader.tree().ForEachEntry(
+      value, [&](const Node& key, const Node& text) { ReadEnvEntry(reader, key, text, task); });
   reader.ExpectAtMost(value, task.settings().env.size(), max, "variables with the defaults");
 }
 
@@ -166,56 +165,99 @@ constexpr std::array<Key<TaskDraft>, 17> kTaskKeys = {{
     {{"trigger_rule", "name of a rule", "all_success",
       "What the upstream tasks must have come to before this one may run.",
       R"({"$ref":"#/$defs/trigger_rule"})"},
-     ReadTriggerRule, true},
+     ReadTriggerRule,
+     true},
     {{"env", "map of texts", "{}",
       "Environment variables; numbers and booleans are taken as written, `${{ }}` allowed. A "
       "task's are added to those of `defaults`.",
       R"({"$ref":"#/$defs/env"})"},
-     ReadEnv, true},
+     ReadEnv,
+     true},
     {{"shell", "text", "/bin/sh -e", "The shell of `sh`: program and options, split at blanks.",
       R"({"type":"string","minLength":1})"},
-     ForSettings<ReadShell>, true},
+     ForSettings<ReadShell>,
+     true},
     {{"queue", "name", "default", "The queue whose workers may take it.",
       R"({"$ref":"#/$defs/id"})"},
-     ForSettings<ReadQueue>, true},
+     ForSettings<ReadQueue>,
+     true},
     {{"pool", "name or map", "",
       "The pool whose slots it takes while it runs; null = none, whatever `defaults` say.",
       R"({"oneOf":[{"type":"null"},{"$ref":"#/$defs/id"},{"$ref":"#/$defs/pool"}]})"},
-     ForSettings<ReadPool>, true},
+     ForSettings<ReadPool>,
+     true},
     {{"priority", "integer", "1", "Its own share of the weight, 0 to 10000.",
       R"({"type":"integer","minimum":0,"maximum":10000})"},
-     ReadPriority, true},
+     ReadPriority,
+     true},
     {{"weight_rule", "`downstream`, `upstream` or `absolute`", "downstream",
       "The weight is the own priority plus that of all descendants, of all ancestors, or alone.",
       R"({"enum":["downstream","upstream","absolute"]})"},
-     ForSettings<ReadWeightRule>, true},
+     ForSettings<ReadWeightRule>,
+     true},
     {{"retries", "integer or map", "0",
       "How often it is tried again; an integer n is `{max: n}`. A task's replaces that of "
       "`defaults` as a whole.",
       R"({"oneOf":[{"type":"integer","minimum":0,"maximum":1000},{"$ref":"#/$defs/retries"}]})"},
-     ForSettings<ReadRetries>, true},
+     ForSettings<ReadRetries>,
+     true},
     {{"timeout", "duration", "0s", "Longest run of one attempt; 0s = no limit.",
       R"({"$ref":"#/$defs/duration"})"},
-     ForSettings<ReadTimeout>, true},
+     ForSettings<ReadTimeout>,
+     true},
     {{"resources", "map", "{}",
       "What an attempt asks of its worker. A task's keys are added to those of `defaults`.",
       R"({"$ref":"#/$defs/resources"})"},
-     ForSettings<ReadResources>, true},
+     ForSettings<ReadResources>,
+     true},
     {{"labels", "map of texts", "{}",
       "Labels the worker must have. A task's are added to those of `defaults`.",
       R"({"$ref":"#/$defs/labels"})"},
-     ReadTaskLabels, true},
+     ReadTaskLabels,
+     true},
     {{"skip_exit_code", "integer", "99", "The exit code that means \"skipped\"; 0 = none does.",
       R"({"type":"integer","minimum":0,"maximum":255})"},
-     ForSettings<ReadSkipExitCode>, true},
+     ForSettings<ReadSkipExitCode>,
+     true},
 }};
 
-constexpr std::array<std::string_view, 37> kLaterKeys = {
-    "approve", "assets", "branch", "concurrency_key", "connection", "dag", "deadline",
-    "depends_on_past", "docker", "each", "foreach", "group", "http", "image", "inlets",
-    "k8s", "map", "max_active", "max_parallel", "on_failure", "on_retry", "on_success",
-    "outlets", "outputs", "py", "queue_timeout", "rate_limit", "secrets", "sensor", "setup",
-    "sql", "tasks", "teardown", "wait", "wait_for_downstream", "when", "with"};
+constexpr std::array<std::string_view, 37> kLaterKeys = {"approve",
+                                                         "assets",
+                                                         "branch",
+                                                         "concurrency_key",
+                                                         "connection",
+                                                         "dag",
+                                                         "deadline",
+                                                         "depends_on_past",
+                                                         "docker",
+                                                         "each",
+                                                         "foreach",
+                                                         "group",
+                                                         "http",
+                                                         "image",
+                                                         "inlets",
+                                                         "k8s",
+                                                         "map",
+                                                         "max_active",
+                                                         "max_parallel",
+                                                         "on_failure",
+                                                         "on_retry",
+                                                         "on_success",
+                                                         "outlets",
+                                                         "outputs",
+                                                         "py",
+                                                         "queue_timeout",
+                                                         "rate_limit",
+                                                         "secrets",
+                                                         "sensor",
+                                                         "setup",
+                                                         "sql",
+                                                         "tasks",
+                                                         "teardown",
+                                                         "wait",
+                                                         "wait_for_downstream",
+                                                         "when",
+                                                         "with"};
 
 }  // namespace
 

@@ -1,9 +1,9 @@
 #include "common/dag/reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "common/dag/scalars.h"
 
@@ -122,7 +122,8 @@ std::optional<absl::Duration> Reader::Duration(const Node& node) {
        fmt::format("\"{}\" is not a duration: write 90s, 5m, 1h30m or 2d, at most 366 days",
                    ShownText(node.text)),
        node.kind == NodeKind::kInt && ParseDuration(fmt::format("{}s", node.text))
-           ? fmt::format("{}s", node.text) : "");
+           ? fmt::format("{}s", node.text)
+           : "");
   return std::nullopt;
 }
 
@@ -132,8 +133,8 @@ std::optional<size_t> Reader::Choice(const Node& node, std::span<const std::stri
   if (!text) return std::nullopt;
   const auto found = std::find(names.begin(), names.end(), *text);
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
-  FailName(node, fmt::format("\"{}\" is not {}: {}", ShownText(*text), what,
-                             fmt::join(names, ", ")),
+  FailName(node,
+           fmt::format("\"{}\" is not {}: {}", ShownText(*text), what, fmt::join(names, ", ")),
            Closest(*text, names));
   return std::nullopt;
 }
@@ -156,9 +157,12 @@ std::optional<absl::btree_map<std::string, std::string>> Reader::Labels(const No
 
 std::optional<Value> Reader::JsonScalar(const Node& node) {
   switch (node.kind) {
-    case NodeKind::kNull: return Value();
-    case NodeKind::kBool: return Value::Bool(ParseBool(node.text));
-    case NodeKind::kString: return Value::String(std::string(node.text));
+    case NodeKind::kNull:
+      return Value();
+    case NodeKind::kBool:
+      return Value::Bool(ParseBool(node.text));
+    case NodeKind::kString:
+      return Value::String(std::string(node.text));
     case NodeKind::kInt:
       if (const auto value = ParseInt(node.text)) return Value::Int(*value);
       Fail(node, "the integer does not fit 64 bits");
@@ -169,7 +173,8 @@ std::optional<Value> Reader::JsonScalar(const Node& node) {
       Fail(node, "the number must be finite");
       return std::nullopt;
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 

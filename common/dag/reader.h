@@ -121,7 +121,8 @@ void ReadKeys(Reader& reader, const Node& map, std::span<const Key<T>> keys,
 template <typename T>
 void ReadKeys(Reader& reader, const Node& map, std::span<const Key<T>> keys,
               std::span<const std::string_view> later, T& out) {
-  ReadKeys(reader, map, keys, later, [](const Key<T>&) { return true; }, out);
+  ReadKeys(
+      reader, map, keys, later, [](const Key<T>&) { return true; }, out);
 }
 
 }  // namespace penstock::dag

@@ -1,13 +1,13 @@
 #include "common/dag/scalars.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <span>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace penstock::dag {
 namespace {
@@ -119,7 +119,8 @@ size_t Utf8Length(std::string_view text) {
 // C1 controls and the two non-characters of the basic plane are no text either; U+0085 is a line
 // end to YAML.
 bool IsBadCharacter(std::string_view sequence) {
-  if (sequence.size() == 2) return sequence[0] == '\xC2' && sequence[1] < '\xA0' && sequence[1] != '\x85';
+  if (sequence.size() == 2)
+    return sequence[0] == '\xC2' && sequence[1] < '\xA0' && sequence[1] != '\x85';
   return sequence == "\xEF\xBF\xBE" || sequence == "\xEF\xBF\xBF";
 }
 

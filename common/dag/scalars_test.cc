@@ -22,8 +22,8 @@ TEST(ScalarsTest, PlainScalarsFollowTheCoreSchema) {
   for (const char* text : {"1.", ".5", "-1.5e3", "1e9", ".inf", "-.INF", ".nan"}) {
     EXPECT_EQ(ClassifyPlain(text), ScalarKind::kFloat) << text;
   }
-  for (const char* text : {"no", "on", "yes", "y", "nUll", "tRue", "1_000", "0o8", "0x", "1e",
-                           ".", "+", "-", "1:30", "2024-01-01", "0b1", "-0x1", "inf", "+.nan"}) {
+  for (const char* text : {"no", "on", "yes", "y", "nUll", "tRue", "1_000", "0o8", "0x", "1e", ".",
+                           "+", "-", "1:30", "2024-01-01", "0b1", "-0x1", "inf", "+.nan"}) {
     EXPECT_EQ(ClassifyPlain(text), ScalarKind::kString) << text;
   }
 }

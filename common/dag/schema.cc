@@ -78,8 +78,9 @@ std::string JsonSchema() {
 std::string DescribeKeys() {
   std::string out;
   for (const KeyTable& table : KeyTables()) {
-    out += fmt::format("{}### {}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n",
-                       out.empty() ? "" : "\n", table.title);
+    out +=
+        fmt::format("{}### {}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n",
+                    out.empty() ? "" : "\n", table.title);
     for (const KeyDoc& key : table.keys) {
       const std::string fallback = key.fallback.empty() ? "" : fmt::format("`{}`", key.fallback);
       out += fmt::format("| `{}` | {} | {} | {} |\n", key.name, key.type, fallback, key.about);

@@ -33,7 +33,8 @@ TEST(SchemaTest, IsJsonAndKnowsEveryDefinitionItUses) {
   const Value::Object& definitions = root.at("$defs").as_object();
   EXPECT_TRUE(root.at("properties").as_object().contains("tasks"));
   const Value::Object& task = definitions.at("task").as_object().at("properties").as_object();
-  for (const char* key : {"sh", "exec", "noop", "needs", "retries"}) EXPECT_TRUE(task.contains(key));
+  for (const char* key : {"sh", "exec", "noop", "needs", "retries"})
+    EXPECT_TRUE(task.contains(key));
   EXPECT_FALSE(definitions.at("defaults").as_object().at("properties").as_object().contains("sh"));
   const std::string text = schema->ToJson();
   constexpr std::string_view kUse = "\"#/$defs/";

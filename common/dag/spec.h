@@ -136,8 +136,8 @@ struct DagSpec {
 struct Problem {
   int line = 0;
   int column = 0;
-  std::string path;     // for example "tasks.load.retries.max"; "" = the file
-  std::string message;  // one sentence without position and suggestion
+  std::string path;        // for example "tasks.load.retries.max"; "" = the file
+  std::string message;     // one sentence without position and suggestion
   std::string suggestion;  // what was probably meant ("needs"); "" = no idea
 };
 // "orders.yaml:3:7: tasks.load: unknown key "need" (did you mean "needs"?)".

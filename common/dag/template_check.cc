@@ -1,10 +1,10 @@
 #include "common/dag/template_check.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/dag/expr.h"
@@ -73,8 +73,7 @@ class Checker {
   void CheckTask(const TemplateUse& use, const Reference& reference) {
     const auto found = by_id_.find(reference.name);
     if (found == by_id_.end()) {
-      Fail(use, reference.offset,
-           fmt::format("there is no task \"{}\"", ShownText(reference.name)),
+      Fail(use, reference.offset, fmt::format("there is no task \"{}\"", ShownText(reference.name)),
            ClosestTask(reference.name));
       return;
     }

@@ -46,9 +46,8 @@ Edges MirroredEdges(const std::vector<TaskSpec>& tasks) {
 }
 
 bool AnyUses(const std::vector<TaskSpec>& tasks, WeightRule rule) {
-  return std::any_of(tasks.begin(), tasks.end(), [&](const TaskSpec& task) {
-    return task.settings->weight_rule == rule;
-  });
+  return std::any_of(tasks.begin(), tasks.end(),
+                     [&](const TaskSpec& task) { return task.settings->weight_rule == rule; });
 }
 
 std::vector<int32_t> Weights(const std::vector<TaskSpec>& tasks, const Successors& downstream) {

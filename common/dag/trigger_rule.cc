@@ -6,9 +6,12 @@
 namespace penstock::dag {
 namespace {
 constexpr std::array<std::string_view, kTriggerRuleCount> kNames = {
-    "all_success", "all_failed",  "all_done", "all_done_min_one_success",
-    "all_skipped", "one_success", "one_failed", "one_done",
-    "none_failed", "none_failed_min_one_success", "none_skipped", "always"};
+    "all_success",  "all_failed",
+    "all_done",     "all_done_min_one_success",
+    "all_skipped",  "one_success",
+    "one_failed",   "one_done",
+    "none_failed",  "none_failed_min_one_success",
+    "none_skipped", "always"};
 }  // namespace
 
 std::string_view ToString(TriggerRule rule) {

@@ -50,8 +50,7 @@ std::vector<Row> Table() {
       {kNoneFailed, Failure, kNever, [](C c) { return c.u() == c.s + c.k; }},
       {kNoneFailedMinOneSuccess, Failure, [](C c) { return c.k == c.u(); },
        [](C c) { return c.u() == c.s + c.k && c.s >= 1; }},
-      {kNoneSkipped, kNever, [](C c) { return c.k > 0; },
-       [](C c) { return Done(c) && c.k == 0; }},
+      {kNoneSkipped, kNever, [](C c) { return c.k > 0; }, [](C c) { return Done(c) && c.k == 0; }},
       {kAlways, kNever, kNever, [](C) { return true; }},
   };
 }

@@ -1,8 +1,8 @@
 #include "common/dag/value.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "common/dag/json_text.h"
 
@@ -13,11 +13,21 @@ constexpr double kTwoTo63 = 9223372036854775808.0;
 
 void AppendJson(std::string* out, const Value& value) {
   switch (value.type()) {
-    case Value::Type::kNull: out->append("null"); return;
-    case Value::Type::kBool: out->append(value.as_bool() ? "true" : "false"); return;
-    case Value::Type::kInt: out->append(std::to_string(value.as_int())); return;
-    case Value::Type::kNumber: AppendNumber(out, value.as_number()); return;
-    case Value::Type::kString: AppendQuoted(out, value.as_string()); return;
+    case Value::Type::kNull:
+      out->append("null");
+      return;
+    case Value::Type::kBool:
+      out->append(value.as_bool() ? "true" : "false");
+      return;
+    case Value::Type::kInt:
+      out->append(std::to_string(value.as_int()));
+      return;
+    case Value::Type::kNumber:
+      AppendNumber(out, value.as_number());
+      return;
+    case Value::Type::kString:
+      AppendQuoted(out, value.as_string());
+      return;
     case Value::Type::kArray: {
       ListWriter list(out);
       for (const Value& element : value.as_array()) AppendJson(list.Next(), element);
@@ -69,26 +79,39 @@ bool operator==(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) return CompareNumbers(a, b) == 0;
   if (a.type() != b.type()) return false;
   switch (a.type()) {
-    case Value::Type::kNull: return true;
-    case Value::Type::kBool: return a.as_bool() == b.as_bool();
-    case Value::Type::kString: return a.as_string() == b.as_string();
-    case Value::Type::kArray: return a.as_array() == b.as_array();
-    case Value::Type::kObject: return a.as_object() == b.as_object();
+    case Value::Type::kNull:
+      return true;
+    case Value::Type::kBool:
+      return a.as_bool() == b.as_bool();
+    case Value::Type::kString:
+      return a.as_string() == b.as_string();
+    case Value::Type::kArray:
+      return a.as_array() == b.as_array();
+    case Value::Type::kObject:
+      return a.as_object() == b.as_object();
     case Value::Type::kInt:
-    case Value::Type::kNumber: break;
+    case Value::Type::kNumber:
+      break;
   }
   return false;
 }
 
 std::string_view ToString(Value::Type type) {
   switch (type) {
-    case Value::Type::kNull: return "null";
-    case Value::Type::kBool: return "boolean";
-    case Value::Type::kInt: return "integer";
-    case Value::Type::kNumber: return "number";
-    case Value::Type::kString: return "string";
-    case Value::Type::kArray: return "array";
-    case Value::Type::kObject: return "object";
+    case Value::Type::kNull:
+      return "null";
+    case Value::Type::kBool:
+      return "boolean";
+    case Value::Type::kInt:
+      return "integer";
+    case Value::Type::kNumber:
+      return "number";
+    case Value::Type::kString:
+      return "string";
+    case Value::Type::kArray:
+      return "array";
+    case Value::Type::kObject:
+      return "object";
   }
   return "unknown";
 }

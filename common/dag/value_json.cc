@@ -1,11 +1,11 @@
 // Reading JSON text into values.
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
 #include "common/base/status.h"

@@ -1,10 +1,9 @@
 #include "common/dag/yaml_tree.h"
 
+#include <fmt/format.h>
 #include <yaml.h>
 
 #include <algorithm>
-
-#include <fmt/format.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/dag/scalars.h"
@@ -25,11 +24,16 @@ std::string_view Text(const yaml_char_t* text, size_t size) {
 NodeKind KindOf(const yaml_event_t& event, std::string_view text) {
   if (event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE) return NodeKind::kString;
   switch (ClassifyPlain(text)) {
-    case ScalarKind::kNull: return NodeKind::kNull;
-    case ScalarKind::kBool: return NodeKind::kBool;
-    case ScalarKind::kInt: return NodeKind::kInt;
-    case ScalarKind::kFloat: return NodeKind::kFloat;
-    case ScalarKind::kString: break;
+    case ScalarKind::kNull:
+      return NodeKind::kNull;
+    case ScalarKind::kBool:
+      return NodeKind::kBool;
+    case ScalarKind::kInt:
+      return NodeKind::kInt;
+    case ScalarKind::kFloat:
+      return NodeKind::kFloat;
+    case ScalarKind::kString:
+      break;
   }
   return NodeKind::kString;
 }
@@ -76,14 +80,22 @@ class EventSource {
 
 std::string_view Article(NodeKind kind) {
   switch (kind) {
-    case NodeKind::kNull: return "nothing (null)";
-    case NodeKind::kBool: return "a boolean";
-    case NodeKind::kInt: return "an integer";
-    case NodeKind::kFloat: return "a number";
-    case NodeKind::kString: return "a text";
-    case NodeKind::kList: return "a list";
-    case NodeKind::kMap: return "a map";
-    case NodeKind::kBad: break;
+    case NodeKind::kNull:
+      return "nothing (null)";
+    case NodeKind::kBool:
+      return "a boolean";
+    case NodeKind::kInt:
+      return "an integer";
+    case NodeKind::kFloat:
+      return "a number";
+    case NodeKind::kString:
+      return "a text";
+    case NodeKind::kList:
+      return "a list";
+    case NodeKind::kMap:
+      return "a map";
+    case NodeKind::kBad:
+      break;
   }
   return "something refused";
 }
@@ -120,15 +132,19 @@ class TreeBuilder {
   void FailSyntax(const EventSource& events) {
     const Place place = events.ErrorPlace();
     const bool expression = tree_.Line(place.line).find("${{") != std::string_view::npos;
-    problems_.Add(place, "", events.Error(), expression ? "quotes around the text with ${{ }}" : "");
+    problems_.Add(place, "", events.Error(),
+                  expression ? "quotes around the text with ${{ }}" : "");
   }
 
   // false: stop reading.
   bool Handle(const yaml_event_t& event) {
     switch (event.type) {
-      case YAML_DOCUMENT_START_EVENT: return StartDocument(event);
-      case YAML_ALIAS_EVENT: return AddAlias(event);
-      case YAML_SCALAR_EVENT: return AddScalar(event);
+      case YAML_DOCUMENT_START_EVENT:
+        return StartDocument(event);
+      case YAML_ALIAS_EVENT:
+        return AddAlias(event);
+      case YAML_SCALAR_EVENT:
+        return AddScalar(event);
       case YAML_SEQUENCE_START_EVENT:
         CheckProperties(event, event.data.sequence_start.anchor, event.data.sequence_start.tag);
         return OpenCollection(event, NodeKind::kList);
@@ -136,9 +152,13 @@ class TreeBuilder {
         CheckProperties(event, event.data.mapping_start.anchor, event.data.mapping_start.tag);
         return OpenCollection(event, NodeKind::kMap);
       case YAML_SEQUENCE_END_EVENT:
-      case YAML_MAPPING_END_EVENT: return Close();
-      case YAML_STREAM_END_EVENT: done_ = true; return true;
-      default: return true;
+      case YAML_MAPPING_END_EVENT:
+        return Close();
+      case YAML_STREAM_END_EVENT:
+        done_ = true;
+        return true;
+      default:
+        return true;
     }
   }
 
@@ -148,7 +168,8 @@ class TreeBuilder {
       problems_.Add(ToPlace(event.start_mark), "", "%TAG directives are not allowed");
     }
     if (++documents_ == 1) return true;
-    problems_.Add(ToPlace(event.start_mark), "", "a DAG file holds one document; here starts another");
+    problems_.Add(ToPlace(event.start_mark), "",
+                  "a DAG file holds one document; here starts another");
     return false;
   }
 
@@ -285,8 +306,9 @@ bool YamlTree::Read(std::string_view source, const Limits& limits, Problems* pro
   nodes_.clear();
   nodes_.resize(kRoot);
   if (source.size() > limits.max_file_bytes) {
-    problems->Add({}, "", fmt::format("the file has {} bytes, more than the limit of {}",
-                                      source.size(), limits.max_file_bytes));
+    problems->Add({}, "",
+                  fmt::format("the file has {} bytes, more than the limit of {}", source.size(),
+                              limits.max_file_bytes));
     return false;
   }
   IndexLines();
