@@ -34,8 +34,11 @@ fs::path ProgramOf(pid_t pid) {
 std::vector<process::PidIdentity> FindGuardians(pid_t worker) {
   std::vector<process::PidIdentity> guardians;
   const fs::path program = ProgramOf(worker);
+  const fs::path guardian = program.parent_path() / "penstock-guardian";
   for (const process::ProcessStat& stat : process::ListProcesses()) {
-    if (stat.parent != worker || ProgramOf(stat.pid) != program || program.empty()) continue;
+    if (stat.parent != worker || program.empty()) continue;
+    const fs::path own = ProgramOf(stat.pid);
+    if (own != program && own != guardian) continue;
     if (auto id = process::Identify(stat.pid)) guardians.push_back(*id);
   }
   return guardians;

@@ -51,7 +51,7 @@ class Node {
   bool Ready() const;  // answers /readyz
   // The last line that the process wrote, for error messages. Empty when there is none.
   std::string LastLogLine() const;
-  // Guardians are looked up in /proc: the worker's own children that run the worker's program.
+  // Guardians are looked up in /proc: the worker's children that run its program or the guardian's.
   NodeState Describe() const;
   const Spec& spec() const { return spec_; }
 
