@@ -16,7 +16,6 @@
 namespace penstock::dag {
 namespace {
 
-constexpr int kMaxTaskSuggestions = 10;  // each looks at every task
 // Copying inherited settings counts less than keeping them: equal ones are kept once.
 constexpr size_t kCopiesPerKept = 8;
 
@@ -260,10 +259,9 @@ class DagReader {
   }
 
   std::string_view ClosestTask(std::string_view id) {
-    if (++suggestions_ > kMaxTaskSuggestions) return "";
     std::vector<std::string_view> ids;
     for (const TaskSpec& task : dag_.spec.tasks) ids.push_back(task.id);
-    return Closest(id, ids);
+    return reader_.Suggest(id, ids);
   }
 
   // Brings the tasks into their final order, or reports the cycles; then checks expressions.
@@ -307,7 +305,6 @@ class DagReader {
   std::vector<TemplateUse> templates_;
   absl::flat_hash_map<std::string_view, uint32_t> by_id_;
   size_t edges_ = 0;
-  int suggestions_ = 0;
 };
 
 }  // namespace

@@ -3,9 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <tuple>
 
 namespace penstock::dag {
+namespace {
+constexpr size_t kMaxLength = 255;
+}  // namespace
 
 void Problems::Add(Place place, std::string path, std::string message, std::string suggestion) {
   list_.push_back(
@@ -30,26 +35,40 @@ std::vector<Problem> Problems::Take() {
   return std::move(list_);
 }
 
+std::string_view Problems::Suggest(std::string_view word,
+                                   std::span<const std::string_view> candidates) {
+  if (candidates.size() > comparisons_left_) return "";
+  comparisons_left_ -= candidates.size();
+  return Closest(word, candidates);
+}
+
+// The usual table, row by row, as far as a cell can be within the bound: `bound` cells on either
+// side of the diagonal.
 size_t EditDistance(std::string_view a, std::string_view b, size_t bound) {
   const size_t longer = std::max(a.size(), b.size());
-  if (longer - std::min(a.size(), b.size()) > bound) return bound + 1;
-  std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  if (longer - std::min(a.size(), b.size()) > bound || longer > kMaxLength) return bound + 1;
+  std::array<size_t, kMaxLength + 2> rows[3];
+  auto *before = &rows[0], *last = &rows[1], *row = &rows[2];
+  std::iota(last->begin(), last->begin() + static_cast<std::ptrdiff_t>(b.size()) + 1, size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t best = row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const bool same = a[i - 1] == b[j - 1];
-      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
+    const size_t from = i > bound ? i - bound : 1;
+    const size_t to = std::min(b.size(), i + bound);
+    (*row)[from - 1] = from == 1 ? i : bound + 1;
+    size_t best = (*row)[from - 1];
+    for (size_t j = from; j <= to; ++j) {
+      const size_t replaced = (*last)[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      (*row)[j] = std::min({(*last)[j] + 1, (*row)[j - 1] + 1, replaced});
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        row[j] = std::min(row[j], before[j - 2] + 1);
+        (*row)[j] = std::min((*row)[j], (*before)[j - 2] + 1);
       }
-      best = std::min(best, row[j]);
+      best = std::min(best, (*row)[j]);
     }
     if (best > bound) return bound + 1;
+    (*row)[to + 1] = bound + 1;
     std::swap(before, last);
     std::swap(last, row);
   }
-  return std::min(last[b.size()], bound + 1);
+  return std::min((*last)[b.size()], bound + 1);
 }
 
 std::string_view Closest(std::string_view word, std::span<const std::string_view> candidates) {

@@ -22,19 +22,24 @@ class Problems {
  public:
   explicit Problems(size_t max) : max_(max) {}
   void Add(Place place, std::string path, std::string message, std::string suggestion = "");
+  // Counts a problem that is not worth keeping: there are enough of its kind.
+  void Omit() { ++omitted_; }
   bool empty() const { return list_.empty(); }
+  // Closest(), until guessing has cost enough; then "".
+  std::string_view Suggest(std::string_view word, std::span<const std::string_view> candidates);
   // Sorted by position; the last one says "and N more problems" when there were more.
   std::vector<Problem> Take();
 
  private:
   void Trim();
   const size_t max_;
+  size_t comparisons_left_ = 2'000'000;  // for Suggest
   size_t omitted_ = 0;
   std::vector<Problem> list_;
 };
 
 // Changes (insert, delete, replace, swap of neighbours) that turn `a` into `b`, or `bound` + 1
-// when it takes more than `bound`.
+// when it takes more than `bound`. Texts over 255 bytes are never within it.
 size_t EditDistance(std::string_view a, std::string_view b, size_t bound);
 
 // The candidate closest to `word`, or "" when none is close enough to be meant (one change in

@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "common/base/random.h"
 #include "common/dag/spec.h"
 
 namespace penstock::dag {
@@ -305,6 +307,39 @@ TEST(EditDistanceTest, CountsChangesUpToABound) {
   EXPECT_EQ(EditDistance("kitten", "sitting", 3), 3U);
   EXPECT_EQ(EditDistance("kitten", "sitting", 2), 3U);
   EXPECT_EQ(EditDistance("", "abc", 1), 2U);
+}
+
+size_t NaiveDistance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = i + j;
+        continue;
+      }
+      d[i][j] = std::min(
+          {d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+TEST(EditDistanceTest, AgreesWithTheFullTable) {
+  SplitMix64 random(3);
+  const auto word = [&random] {
+    std::string text(random.Below(9), 'a');
+    for (char& c : text) c = static_cast<char>('a' + random.Below(3));
+    return text;
+  };
+  for (int round = 0; round < 20'000; ++round) {
+    const std::string a = word(), b = word();
+    const size_t bound = random.Below(5);
+    ASSERT_EQ(EditDistance(a, b, bound), std::min(NaiveDistance(a, b), bound + 1))
+        << a << " " << b << " " << bound;
+  }
 }
 
 TEST(EditDistanceTest, SuggestsOnlyWhatIsClose) {

@@ -130,7 +130,9 @@ ParamSpec ReadParam(Reader& reader, const Node& name, const Node& value) {
 // Collects what is wrong with the values of a run.
 class Resolution {
  public:
-  explicit Resolution(const DagSpec& dag) : dag_(dag) {}
+  explicit Resolution(const DagSpec& dag) : dag_(dag) {
+    for (const ParamSpec& param : dag.params) names_.push_back(param.name);
+  }
 
   absl::StatusOr<std::string> Run(const Value::Object& given) {
     Value::Object resolved;
@@ -165,16 +167,15 @@ class Resolution {
     }
   }
   void CheckKnown(const std::string& name) {
-    std::vector<std::string_view> names;
-    for (const ParamSpec& param : dag_.params) names.push_back(param.name);
-    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    if (std::find(names_.begin(), names_.end(), name) != names_.end()) return;
     std::string text = fmt::format("there is no parameter \"{}\"", ShownText(name));
-    const std::string_view close = problems_.size() < kMaxProblems ? Closest(name, names) : "";
+    const std::string_view close = problems_.size() < kMaxProblems ? Closest(name, names_) : "";
     if (!close.empty()) text += fmt::format(" (did you mean \"{}\"?)", close);
     Add(std::move(text));
   }
 
   const DagSpec& dag_;
+  std::vector<std::string_view> names_;
   std::vector<std::string> problems_;
 };
 

@@ -135,7 +135,7 @@ std::optional<size_t> Reader::Choice(const Node& node, std::span<const std::stri
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
   FailName(node,
            fmt::format("\"{}\" is not {}: {}", ShownText(*text), what, fmt::join(names, ", ")),
-           Closest(*text, names));
+           Suggest(*text, names));
   return std::nullopt;
 }
 
@@ -209,7 +209,7 @@ void FailUnknownKey(Reader& reader, const Node& key, std::span<const std::string
     return;
   }
   reader.FailName(key, fmt::format("unknown key \"{}\"", ShownText(key.text)),
-                  Closest(key.text, known));
+                  reader.Suggest(key.text, known));
 }
 
 }  // namespace penstock::dag

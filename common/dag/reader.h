@@ -45,6 +45,10 @@ class Reader {
   // The same with the suggestion in quotes.
   void FailName(const Node& at, std::string message, std::string_view suggestion);
 
+  std::string_view Suggest(std::string_view word, std::span<const std::string_view> candidates) {
+    return problems_.Suggest(word, candidates);
+  }
+
   // True when it is one; else a problem "expected <what>, found ...".
   bool ExpectMap(const Node& node, std::string_view what = "a map");
   bool ExpectList(const Node& node, std::string_view what = "a list");

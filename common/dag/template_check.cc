@@ -13,14 +13,17 @@
 namespace penstock::dag {
 namespace {
 
-constexpr int kMaxTaskSuggestions = 10;  // each looks at every task
-
 // A reference to a task that is not a direct upstream.
 struct Indirect {
   uint32_t target;
   uint32_t user;
   const TemplateUse* use;
   size_t offset;
+
+  // By position in the file.
+  std::tuple<uint32_t, uint32_t, size_t> Order() const {
+    return {use->node->line, use->node->column, offset};
+  }
 };
 
 class Checker {
@@ -36,6 +39,7 @@ class Checker {
     ExprLimits bounds;
     bounds.max_template_bytes = limits_.max_text_bytes;
     Template compiled;
+    found_here_ = 0;
     if (const auto error = Template::Check(use.node->text, bounds, &compiled)) {
       Fail(use, error->offset, error->message, error->suggestion);
       return;
@@ -53,11 +57,17 @@ class Checker {
       return std::tie(a.target, a.user, a.offset) < std::tie(b.target, b.user, b.offset);
     });
     for (size_t begin = 0; begin < indirect_.size();) begin = CheckBatch(begin);
+    std::sort(wrong_.begin(), wrong_.end(),
+              [](const Indirect& a, const Indirect& b) { return a.Order() < b.Order(); });
+    found_here_ = 0;
+    for (const Indirect& one : wrong_) FailUpstream(*one.use, one.offset, one.target, one.user);
   }
 
  private:
   void Fail(const TemplateUse& use, size_t offset, std::string message,
             std::string_view suggestion) {
+    // Finding the place costs as much as the text is long.
+    if (++found_here_ > limits_.max_problems) return problems_.Omit();
     problems_.Add(tree_.PlaceInText(*use.node, offset), use.path, std::move(message),
                   suggestion.empty() ? "" : fmt::format("\"{}\"", suggestion));
   }
@@ -67,7 +77,7 @@ class Checker {
     if (std::find(params_.begin(), params_.end(), reference.name) != params_.end()) return;
     Fail(use, reference.offset,
          fmt::format("there is no parameter \"{}\"", ShownText(reference.name)),
-         Closest(reference.name, params_));
+         problems_.Suggest(reference.name, params_));
   }
 
   void CheckTask(const TemplateUse& use, const Reference& reference) {
@@ -111,10 +121,9 @@ class Checker {
   }
 
   std::string_view ClosestTask(std::string_view id) {
-    if (++suggestions_ > kMaxTaskSuggestions) return "";
     std::vector<std::string_view> ids;
     for (const TaskSpec& task : scope_.tasks) ids.push_back(task.id);
-    return Closest(id, ids);
+    return problems_.Suggest(id, ids);
   }
 
   // Judges the references from `begin` on that share up to 64 targets; returns where they end.
@@ -134,9 +143,7 @@ class Checker {
       const Indirect& one = indirect_[i];
       const auto bit = static_cast<size_t>(
           std::lower_bound(targets.begin(), targets.end(), one.target) - targets.begin());
-      if ((upstream_[one.user] >> bit & 1) == 0) {
-        FailUpstream(*one.use, one.offset, one.target, one.user);
-      }
+      if ((upstream_[one.user] >> bit & 1) == 0) wrong_.push_back(one);
     }
     return end;
   }
@@ -158,8 +165,9 @@ class Checker {
   std::vector<std::string_view> params_;
   absl::flat_hash_map<std::string_view, uint32_t> by_id_;
   std::vector<Indirect> indirect_;
+  std::vector<Indirect> wrong_;
   std::vector<uint64_t> upstream_;
-  int suggestions_ = 0;
+  size_t found_here_ = 0;  // problems in the text that is being checked
 };
 
 }  // namespace
