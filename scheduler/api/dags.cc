@@ -110,6 +110,11 @@ void DagHandlers::ApplyHere(const store::NamespaceRecord& ns, const std::string&
   }
   absl::StatusOr<core::DagRow> row = StoreVersion(ns, bundle, *dag, before);
   if (!row.ok()) return done(row.status());
+  // The owner may have missed the namespace's birth; telling it again costs nothing.
+  if (before == nullptr) {
+    Execute(s_, ns.domain, core::AddNamespace{{ns.id, ns.name, ns.weight}}, actor,
+            [](const core::Reply&) {});
+  }
   Execute(s_, ns.domain, core::ApplyDag{*std::move(row), dag->topology}, actor,
           [this, ns, name, created = before == nullptr, response, done](const core::Reply& reply) {
             s_.dags.Forget(ns.id, name);

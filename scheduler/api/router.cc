@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/base/status.h"
+#include "scheduler/engine/errors.h"
 
 namespace penstock::api {
 
@@ -28,17 +29,11 @@ void Router::Run(const Caller& caller, OwnerCall call, Done done) {
   Try(pending);
 }
 
-bool Router::IsNotOwner(DomainId domain, const absl::Status& status) const {
-  if (status.code() != absl::StatusCode::kFailedPrecondition) return false;
-  const absl::StatusOr<engine::Place> place = engine_.Locate(domain);
-  return !place.ok() || !place->local;
-}
-
 void Router::Try(const PendingPtr& pending) {
   const absl::StatusOr<engine::Place> place = engine_.Locate(pending->call.domain);
   if (place.ok() && place->local) return RunHere(pending, *place);
   if (pending->caller.forwarded) {
-    return pending->done(absl::FailedPreconditionError("this scheduler is not the owner"));
+    return pending->done(engine::NotOwner());
   }
   if (!place.ok()) return TryLater(pending, place.status());
   Forward(pending, place->address);
@@ -51,7 +46,7 @@ void Router::RunHere(const PendingPtr& pending, const engine::Place& place) {
 }
 
 void Router::OnLocalDone(const PendingPtr& pending, const absl::Status& status) {
-  const bool again = absl::IsUnavailable(status) || IsNotOwner(pending->call.domain, status);
+  const bool again = absl::IsUnavailable(status) || engine::IsNotOwner(status);
   if (!again || pending->caller.forwarded) return pending->done(status);
   TryLater(pending, status);
 }

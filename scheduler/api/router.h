@@ -50,10 +50,6 @@ class Router {
   // Call it where blocking is allowed: `local` may run before it returns.
   void Run(const Caller& caller, OwnerCall call, Done done);
 
-  // Whether a forwarded request that ended so was refused because the domain is not (any more)
-  // this process' own.
-  bool IsNotOwner(DomainId domain, const absl::Status& status) const;
-
  private:
   struct Pending;
   using PendingPtr = std::shared_ptr<Pending>;  // shared by the callbacks of one request

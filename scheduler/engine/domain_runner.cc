@@ -8,15 +8,12 @@
 #include "common/base/status.h"
 #include "common/obs/log.h"
 #include "fmt/format.h"
+#include "scheduler/engine/errors.h"
 
 namespace penstock::engine {
 namespace {
 
 constexpr absl::Duration kInboxInterval = absl::Seconds(1);
-
-absl::Status NotOwner() {
-  return absl::FailedPreconditionError("not the owner of this domain (any more)");
-}
 
 }  // namespace
 

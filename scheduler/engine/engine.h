@@ -33,14 +33,14 @@ class Engine {
   virtual absl::StatusOr<Place> Locate(DomainId domain) const = 0;
 
   // Applies a command; `done` is called exactly once, after the commit. A status of UNAVAILABLE
-  // means that nothing was decided and it may be repeated; FAILED_PRECONDITION with "not the
-  // owner" that the domain has moved.
+  // means that nothing was decided and it may be repeated; NotOwner (errors.h) that the domain
+  // has moved or is being loaded again.
   using Done = std::function<void(core::Reply)>;
   virtual void Execute(DomainId domain, core::CommandBody command, std::string actor,
                        Done done) = 0;
 
   // Runs `read` on the owner's state once everything that it can see is committed; `done` follows
-  // with OK, or alone with UNAVAILABLE.
+  // with OK, or alone with UNAVAILABLE or NotOwner.
   virtual void Read(DomainId domain, std::function<void(const core::Domain&)> read,
                     std::function<void(absl::Status)> done) = 0;
 

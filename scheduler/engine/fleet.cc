@@ -6,6 +6,7 @@
 #include "common/base/random.h"
 #include "common/obs/log.h"
 #include "fmt/format.h"
+#include "scheduler/engine/errors.h"
 
 namespace penstock::engine {
 namespace {
@@ -248,7 +249,7 @@ void Fleet::Execute(DomainId domain, core::CommandBody command, std::string acto
     return;
   }
   core::Reply reply;
-  reply.status = absl::FailedPreconditionError("not the owner of this domain");
+  reply.status = NotOwner();
   done(std::move(reply));
 }
 
@@ -258,7 +259,7 @@ void Fleet::Read(DomainId domain, std::function<void(const core::Domain&)> read,
     runner->Read(std::move(read), std::move(done));
     return;
   }
-  done(absl::FailedPreconditionError("not the owner of this domain"));
+  done(NotOwner());
 }
 
 std::shared_ptr<void> Fleet::WatchRun(DomainId domain, RunId run,

@@ -1,5 +1,6 @@
 #include "scheduler/peer/service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -20,9 +21,10 @@ bool HasKey(const grpc::CallbackServerContext& context, std::string_view key) {
 
 PassedRequest ToPassed(const grpc::CallbackServerContext& context,
                        const v1::ForwardRequest& request) {
-  const auto left = context.deadline() - std::chrono::system_clock::now();
+  const absl::Duration left =
+      absl::FromChrono(context.deadline()) - absl::FromChrono(std::chrono::system_clock::now());
   return {DomainId(request.domain()), request.method(), request.request(),
-          HasKey(context, kRepeatedKey), absl::FromChrono(left)};
+          HasKey(context, kRepeatedKey), std::clamp(left, absl::ZeroDuration(), absl::Hours(1))};
 }
 
 void Answer(const rpc::UnaryCall& call, PassedAnswer answer, v1::ForwardResponse* response) {

@@ -1,0 +1,109 @@
+#include "scheduler/api/control_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "common/rpc/stream.h"
+#include "scheduler/api/counted_stream.h"
+#include "scheduler/peer/metadata.h"
+
+namespace penstock::api {
+namespace {
+
+bool IsForwarded(const grpc::CallbackServerContext& context) {
+  const grpc::string_ref key(peer::kForwardedKey.data(), peer::kForwardedKey.size());
+  return context.client_metadata().count(key) > 0;
+}
+
+}  // namespace
+
+Caller ControlService::ToCaller(grpc::CallbackServerContext* context) const {
+  absl::Duration wait = options_.usual_wait;
+  if (context->deadline() != std::chrono::system_clock::time_point::max()) {
+    const auto left = context->deadline() - std::chrono::system_clock::now();
+    wait = std::clamp(absl::FromChrono(left), absl::ZeroDuration(), options_.longest_wait);
+  }
+  Caller caller;
+  caller.deadline = s_.clock.Steady() + wait;
+  caller.add_trailer = [context](const std::string& key, const std::string& value) {
+    context->AddTrailingMetadata(key, value);
+  };
+  return caller;
+}
+
+template <typename Resource, typename Request, typename Response>
+grpc::ServerUnaryReactor* ControlService::Serve(
+    std::string_view method, grpc::CallbackServerContext* context, Resource& resource,
+    void (Resource::*handler)(const Caller&, const Request&, Response*, Done),
+    const Request* request, Response* response) {
+  const SteadyTime begin = s_.clock.Steady();
+  return rpc::RunUnaryLater(context, s_.work, [=, this, &resource](const rpc::UnaryCall& call) {
+    (resource.*handler)(ToCaller(context), *request, response,
+                        [this, call, method, begin](const absl::Status& status) {
+                          observer_.Answered(method, status.code(), s_.clock.Steady() - begin);
+                          call.Finish(status);
+                        });
+  });
+}
+
+#define PENSTOCK_SERVE(Method, resource, Handler, Request, Response)                              \
+  grpc::ServerUnaryReactor* ControlService::Method(                                               \
+      grpc::CallbackServerContext* context, const v1::Request* request, v1::Response* response) { \
+    return Serve(#Method, context, h_.resource, &Handler, request, response);                     \
+  }
+PENSTOCK_SERVE(ApplyDag, dags, DagHandlers::Apply, ApplyDagRequest, ApplyDagResponse)
+PENSTOCK_SERVE(GetDag, dags, DagHandlers::Get, GetDagRequest, Dag)
+PENSTOCK_SERVE(ListDags, dags, DagHandlers::List, ListDagsRequest, ListDagsResponse)
+PENSTOCK_SERVE(SetDagPaused, dags, DagHandlers::SetPaused, SetDagPausedRequest, Dag)
+PENSTOCK_SERVE(DeleteDag, dags, DagHandlers::Delete, DeleteDagRequest, DeleteDagResponse)
+PENSTOCK_SERVE(CreateRun, runs, RunHandlers::Create, CreateRunRequest, Run)
+PENSTOCK_SERVE(CreateRuns, runs, RunHandlers::CreateMany, CreateRunsRequest, CreateRunsResponse)
+PENSTOCK_SERVE(GetRun, runs, RunHandlers::Get, GetRunRequest, Run)
+PENSTOCK_SERVE(ListRuns, runs, RunHandlers::List, ListRunsRequest, ListRunsResponse)
+PENSTOCK_SERVE(CancelRun, runs, RunHandlers::Cancel, CancelRunRequest, Run)
+PENSTOCK_SERVE(RetryRun, runs, RunHandlers::Retry, RetryRunRequest, RetryRunResponse)
+PENSTOCK_SERVE(ListTaskInstances, tasks, TaskHandlers::List, ListTaskInstancesRequest,
+               ListTaskInstancesResponse)
+PENSTOCK_SERVE(GetTaskInstance, tasks, TaskHandlers::Get, GetTaskInstanceRequest, TaskInstance)
+PENSTOCK_SERVE(ExplainTaskInstance, tasks, TaskHandlers::Explain, ExplainTaskInstanceRequest,
+               Explanation)
+PENSTOCK_SERVE(ListPools, limits, LimitHandlers::ListPools, ListPoolsRequest, ListPoolsResponse)
+PENSTOCK_SERVE(SetPool, limits, LimitHandlers::SetPool, SetPoolRequest, Pool)
+PENSTOCK_SERVE(DeletePool, limits, LimitHandlers::DeletePool, DeletePoolRequest, DeletePoolResponse)
+PENSTOCK_SERVE(ListQueues, limits, LimitHandlers::ListQueues, ListQueuesRequest, ListQueuesResponse)
+PENSTOCK_SERVE(ListWorkers, limits, LimitHandlers::ListWorkers, ListWorkersRequest,
+               ListWorkersResponse)
+PENSTOCK_SERVE(DrainWorker, limits, LimitHandlers::DrainWorker, DrainWorkerRequest,
+               DrainWorkerResponse)
+PENSTOCK_SERVE(ListNamespaces, fleet, FleetHandlers::ListNamespaces, ListNamespacesRequest,
+               ListNamespacesResponse)
+PENSTOCK_SERVE(CreateNamespace, fleet, FleetHandlers::CreateNamespace, CreateNamespaceRequest,
+               Namespace)
+PENSTOCK_SERVE(GetCluster, fleet, FleetHandlers::GetCluster, GetClusterRequest, Cluster)
+#undef PENSTOCK_SERVE
+
+grpc::ServerWriteReactor<v1::RunProgress>* ControlService::WatchRun(
+    grpc::CallbackServerContext* context, const v1::WatchRunRequest* request) {
+  return rpc::AcceptWriter<v1::RunProgress>(
+      context, RunWatch::StreamSettings(),
+      [&](std::shared_ptr<rpc::Stream<v1::RunProgress>> stream) {
+        auto watch = std::make_shared<RunWatch>(s_, options_.watch, *request, IsForwarded(*context),
+                                                std::move(stream));
+        watch->Begin();
+        return Counted<rpc::NoMessage>("WatchRun", observer_, std::move(watch));
+      });
+}
+
+grpc::ServerWriteReactor<v1::LogRecord>* ControlService::ReadLogs(
+    grpc::CallbackServerContext* context, const v1::ReadLogsRequest* request) {
+  return rpc::AcceptWriter<v1::LogRecord>(
+      context, {}, [&](std::shared_ptr<rpc::Stream<v1::LogRecord>> stream) {
+        auto reading = std::make_shared<LogReading>(s_, options_.logs, *request, std::move(stream));
+        reading->Begin();
+        return Counted<rpc::NoMessage>("ReadLogs", observer_, std::move(reading));
+      });
+}
+
+}  // namespace penstock::api
