@@ -1,0 +1,174 @@
+#include "scheduler/store/pg/domain_store.h"
+
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/base/status_macros.h"
+#include "scheduler/store/pg/arrays.h"
+#include "scheduler/store/pg/connection.h"
+#include "scheduler/store/pg/flush_encoding.h"
+#include "scheduler/store/pg/load.h"
+#include "scheduler/store/pg/rows.h"
+#include "scheduler/store/pg/sql.h"
+#include "scheduler/store/pg/transaction.h"
+
+namespace penstock::pg {
+namespace {
+
+using store::FlushVerdict;
+using store::LoadResult;
+
+TransactionLimits LoadLimits(const Options& options) {
+  return {options.load_bound, options.lock_timeout, true};
+}
+
+FlushVerdict VerdictOf(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kNone:
+      return FlushVerdict::kCommitted;
+    case ErrorKind::kLost:
+      return FlushVerdict::kUnknown;
+    case ErrorKind::kDeposed:
+      return FlushVerdict::kFenced;
+    case ErrorKind::kStale:
+    case ErrorKind::kRefused:
+      return FlushVerdict::kRejected;
+    case ErrorKind::kNotConnected:
+    case ErrorKind::kPassing:
+    case ErrorKind::kBug:
+      break;
+  }
+  return FlushVerdict::kFailed;
+}
+
+store::FlushResult Judge(const Answer& answer) {
+  if (!answer.error.ok()) return {VerdictOf(answer.error.kind), ToStatus(answer.error), RunId()};
+  if (answer.wait_cancelled) {
+    return {FlushVerdict::kUnknown,
+            MakeStatus(absl::StatusCode::kUnavailable,
+                       "the wait for a synchronous standby was cancelled"),
+            RunId()};
+  }
+  if (!BoolAt(answer.rows[0], 0)) {
+    return {FlushVerdict::kFenced,
+            MakeStatus(absl::StatusCode::kAborted, "the domain has another owner"), RunId()};
+  }
+  return {FlushVerdict::kCommitted, absl::OkStatus(), RunId()};
+}
+
+// The run that a stale_1 message names ("stale dispatch: run 7 task ..."); 0 = none.
+RunId RunNamedBy(const std::string& text) {
+  constexpr std::string_view kMark = ": run ";
+  const size_t at = text.find(kMark);
+  int64_t id = 0;
+  if (at != std::string::npos) {
+    const char* const digits = text.data() + at + kMark.size();
+    std::from_chars(digits, text.data() + text.size(), id);
+  }
+  return RunId(id);
+}
+
+// The first new run whose key, idempotency key or logical date is taken; 0 = none.
+RunId FindDuplicate(Connection& connection, absl::Duration bound,
+                    const std::vector<core::RunRow>& runs) {
+  SectionBuilder section;
+  section.Ints(runs, [](const auto& r) { return r.id.value(); })
+      .Ints(runs, [](const auto& r) { return r.dag.value(); })
+      .Texts(runs, [](const auto& r) -> std::string_view { return r.key; })
+      .OptionalTexts(runs, [](const auto& r) -> std::string_view { return r.idempotency_key; })
+      .Ints(runs, [](const auto& r) { return r.logical_date_us; }, 0);
+  auto literal = section.Finish();
+  if (runs.empty() || !literal.ok()) return RunId();
+  const Answer answer =
+      connection.Query(sql::kFirstDuplicate, Params().Raw(*std::move(literal)), bound);
+  return answer.error.ok() && !answer.rows.empty() ? RunId(IntAt(answer.rows[0], 0)) : RunId();
+}
+
+// The row of take_over.sql or reload.sql: flush_seq, loads, incarnation.
+void ReadPlace(const pqxx::row& row, core::DomainFacts* facts) {
+  facts->flush_seq = FlushSeq(IntAt(row, 0));
+  facts->loads_without_progress = static_cast<int32_t>(IntAt(row, 1));
+  facts->incarnation = Incarnation(IntAt(row, 2));
+}
+
+}  // namespace
+
+absl::StatusOr<LoadResult> PgDomainStore::TakeOver(SchedulerId self, Epoch seen_epoch) {
+  const auto body = [&](Transaction& transaction) -> absl::StatusOr<LoadResult> {
+    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                              transaction.Query(sql::kTakeOver, Params()
+                                                                    .Int(domain_.value())
+                                                                    .Int(self.value())
+                                                                    .Int(seen_epoch.value())));
+    LoadResult result;
+    result.facts.domain = domain_;
+    result.facts.epoch = Epoch(seen_epoch.value() + 1);
+    ReadPlace(rows[0], &result.facts);
+    PENSTOCK_RETURN_IF_ERROR(LoadDomain(transaction, &result.facts));
+    return result;
+  };
+  return InTransaction<LoadResult>(database_, LoadLimits(database_.options()), body);
+}
+
+absl::StatusOr<LoadResult> PgDomainStore::Reload(Epoch epoch, FlushSeq in_doubt) {
+  const auto body = [&](Transaction& transaction) -> absl::StatusOr<LoadResult> {
+    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                              transaction.Query(sql::kReload, Params()
+                                                                  .Int(domain_.value())
+                                                                  .Int(epoch.value())
+                                                                  .Int(in_doubt.value())));
+    LoadResult result;
+    result.facts.domain = domain_;
+    result.facts.epoch = epoch;
+    ReadPlace(rows[0], &result.facts);
+    if (in_doubt) result.in_doubt_committed = BoolAt(rows[0], 3);
+    PENSTOCK_RETURN_IF_ERROR(LoadDomain(transaction, &result.facts));
+    return result;
+  };
+  return InTransaction<LoadResult>(database_, LoadLimits(database_.options()), body);
+}
+
+store::FlushResult PgDomainStore::Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) {
+  const auto params = EncodeFlush(domain_, epoch, seq, batch);
+  if (!params.ok()) return {FlushVerdict::kRejected, params.status(), RunId()};
+  auto connection = database_.Borrow();
+  if (!connection.ok()) return {FlushVerdict::kFailed, connection.status(), RunId()};
+  const absl::Duration bound = database_.options().bound;
+  const Answer answer = (*connection)->Query(sql::kFlush, *params, bound);
+  store::FlushResult result = Judge(answer);
+  if (answer.error.kind == ErrorKind::kStale) result.culprit = RunNamedBy(answer.error.text);
+  if (absl::IsAlreadyExists(result.status)) {
+    result.culprit = FindDuplicate(**connection, bound, batch.new_runs);
+  }
+  return result;
+}
+
+absl::StatusOr<store::IdBlock> PgDomainStore::TakeIds(Epoch epoch, int64_t count) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const pqxx::result rows,
+      RunStatement(database_, sql::kTakeIds,
+                   Params().Int(domain_.value()).Int(epoch.value()).Int(count)));
+  return store::IdBlock{RunId(IntAt(rows[0], 0)), count};
+}
+
+absl::Status PgDomainStore::Release(Epoch epoch) {
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                            RunStatement(database_, sql::kReleaseDomain,
+                                         Params().Int(domain_.value()).Int(epoch.value())));
+  if (!rows.empty()) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kAborted, "the domain has another owner");
+}
+
+absl::StatusOr<core::DomainFacts> PgDomainStore::LoadRun(RunId run) {
+  const auto body = [&](Transaction& transaction) -> absl::StatusOr<core::DomainFacts> {
+    core::DomainFacts facts;
+    facts.domain = domain_;
+    PENSTOCK_RETURN_IF_ERROR(LoadOneRun(transaction, run, &facts));
+    return facts;
+  };
+  return InTransaction<core::DomainFacts>(database_, LoadLimits(database_.options()), body);
+}
+
+}  // namespace penstock::pg

@@ -1,0 +1,1 @@
+insert into {schema}.domain default values returning id

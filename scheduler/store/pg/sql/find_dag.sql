@@ -1,0 +1,5 @@
+select d.id, d.namespace_id, d.name, d.paused, d.version_id, d.max_active_runs,
+       coalesce(v.description, ''), coalesce(v.number, 0), coalesce(v.hash, ''),
+       coalesce(v.task_count, 0), d.created_us, d.updated_us
+  from {schema}.dag d left join {schema}.dag_version v on v.id = d.version_id
+ where d.namespace_id = $1 and d.name = $2 and not d.deleted

@@ -1,0 +1,1 @@
+select encode(bytes, 'hex') from {schema}.bundle where hash = $1

@@ -1,0 +1,1 @@
+select nextval('{schema}.dag_id')

@@ -1,0 +1,1 @@
+select {schema}.new_incarnation_1($1)

@@ -1,0 +1,1 @@
+select from pg_namespace where nspname = $1
