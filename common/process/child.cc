@@ -61,11 +61,11 @@ PENSTOCK_PLAIN bool TieToParent(const Launch& launch) {
   return syscall(SYS_getppid) == launch.parent;
 }
 
-// A copy above the four targets, so that no target overwrites a source.
+// A copy above the four targets unless it is there, so that no target overwrites a source.
 PENSTOCK_PLAIN long MoveUp(long fd, long otherwise) {
   constexpr int kFirstFree = 4;
   const long source = fd >= 0 ? fd : otherwise;
-  return source < 0 ? -1 : syscall(SYS_fcntl, source, F_DUPFD_CLOEXEC, kFirstFree);
+  return source < 0 || source >= kFirstFree ? source : syscall(SYS_fcntl, source, F_DUPFD_CLOEXEC, kFirstFree);
 }
 
 PENSTOCK_PLAIN bool PlaceDescriptors(const ChildPlan& plan) {
@@ -81,15 +81,6 @@ PENSTOCK_PLAIN bool PlaceDescriptors(const ChildPlan& plan) {
   constexpr unsigned kCloseOnExec = 4;  // CLOSE_RANGE_CLOEXEC; kernels before 5.11 refuse it
   syscall(SYS_close_range, first_closed, ~0U, kCloseOnExec);
   return true;
-}
-
-PENSTOCK_PLAIN bool SetOpenFiles(int open_files) {
-  if (open_files == 0) return true;
-  struct rlimit64 limit {};
-  if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit) != 0) return false;
-  const rlim64_t wanted = static_cast<rlim64_t>(open_files);
-  limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-  return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr) == 0;
 }
 
 // Numbers of up to four digits are all there are.
@@ -150,7 +141,6 @@ PENSTOCK_PLAIN bool Prepare(Launch* launch) {
   if (plan.new_session && setsid() < 0) return FailAt(launch, ChildStage::kSession);
   if (!BecomeUser(plan) || !TieToParent(*launch)) return FailAt(launch, ChildStage::kUser);
   if (!PlaceDescriptors(plan)) return FailAt(launch, ChildStage::kDescriptors);
-  if (!SetOpenFiles(plan.open_files)) return FailAt(launch, ChildStage::kLimits);
   RaiseOomScore(plan.oom_score_adjust);
   if (plan.work_dir != nullptr && syscall(SYS_chdir, plan.work_dir) != 0) {
     return FailAt(launch, ChildStage::kWorkDir);
@@ -191,7 +181,6 @@ std::string_view ToString(ChildStage stage) {
     case ChildStage::kSession: return "creating its session";
     case ChildStage::kUser: return "changing its user";
     case ChildStage::kDescriptors: return "placing its input and output";
-    case ChildStage::kLimits: return "setting its limits";
     case ChildStage::kWorkDir: return "entering its working directory";
     case ChildStage::kExec: return "executing the program";
   }

@@ -1,9 +1,7 @@
 #pragma once
 // Starting a child fast: without copying the parent's page tables, whatever their size. Linux.
-#include <sys/resource.h>
 #include <sys/types.h>
 
-#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -25,12 +23,12 @@ struct ChildPlan {
   uid_t uid = 0;              // with gid, if change_user; groups are dropped
   gid_t gid = 0;
   bool change_user = false;
-  int open_files = 0;         // soft RLIMIT_NOFILE; 0 = the caller's
   // How much sooner than its like the child is killed when memory runs out (up to 1000); 0 = as
   // the caller. Best effort.
   int oom_score_adjust = 0;
-  // Signals to set back to their default, bit n-1 for signal n. All that the caller handles or
-  // ignores must be in it; they would run in shared memory or stay ignored.
+  // Signals to set back to their default, bit n-1 for signal n. What the caller ignores must be in
+  // it or stays ignored, and so must what it handles, unless the handler does nothing: it could run
+  // in the child, in shared memory, just before the program starts.
   uint64_t reset_signals = ~uint64_t{0};
 };
 
@@ -41,7 +39,6 @@ enum class ChildStage : uint8_t {
   kSession,
   kUser,
   kDescriptors,
-  kLimits,
   kWorkDir,
   kExec,
 };

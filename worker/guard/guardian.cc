@@ -29,10 +29,6 @@ namespace {
 constexpr int kReapPatienceMs = 20;
 constexpr char kCgroupPrefix[] = "penstock-";
 
-void IgnoreSignals() {
-  for (const int number : kIgnoredSignals) signal(number, SIG_IGN);
-}
-
 int WatchChildren() {
   sigset_t watched;
   sigemptyset(&watched);
@@ -102,7 +98,7 @@ int Guardian::Serve() {
 bool Guardian::Start() {
   prctl(PR_SET_NAME, "penstock-guard");
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  IgnoreSignals();
+  HandleNoSignals();
   signals_.Reset(WatchChildren());
   std::vector<std::string> dead_dirs = EndDeadLives();
   if (mkdir((place_.root + "/" + place_.life).c_str(), 0700) != 0) {
@@ -160,8 +156,11 @@ void Guardian::ForkRunner(uint32_t id, process::UniqueFd socket) {
     if (getppid() != guardian) _exit(1);
     BecomeRunner(id, std::move(socket));
   }
-  // Without a process its socket closes here, which is how the main process learns of a failure.
-  if (pid > 0) runners_.push_back({pid, id});
+  if (pid > 0) {
+    runners_.push_back({pid, id});
+  } else {
+    Send(socket_.get(), RunnerGone{MessageKind::kRunnerGone, id});
+  }
 }
 
 void Guardian::BecomeRunner(uint32_t id, process::UniqueFd socket) {
@@ -260,7 +259,6 @@ void Guardian::Leave() {
   std::vector<char*> argv;
   for (std::string& word : last_words_) argv.push_back(word.data());
   argv.push_back(nullptr);
-  for (const int number : kIgnoredSignals) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

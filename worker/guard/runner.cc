@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -30,6 +31,7 @@ using process::ChildStart;
 using process::MemoryCgroup;
 
 constexpr int64_t kStrikeAgainUs = 50'000;  // processes that hang in the kernel die late
+constexpr int64_t kAnnounceAfterUs = 3'000;
 constexpr int kReapPatienceMs = 20;
 constexpr int kAttemptOomScore = 500;  // attempts go before anything of Penstock's own
 
@@ -47,15 +49,18 @@ int WatchSignals() {
   return signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-uint64_t IgnoredSignalBits() {
-  uint64_t bits = 0;
-  for (const int number : kIgnoredSignals) bits |= uint64_t{1} << (number - 1);
-  return bits;
-}
-
 int64_t Micros(const timeval& time) { return int64_t{time.tv_sec} * 1'000'000 + time.tv_usec; }
 
 }  // namespace
+
+void HandleNoSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM}) {
+    sigaction(number, &action, nullptr);
+  }
+}
 
 int64_t BootMicros() {
   timespec now{};
@@ -136,7 +141,7 @@ void Runner::Dispatch(Packet packet) {
 
 void Runner::Begin(const Request& request) {
   busy_ = true;
-  leader_ended_ = stopping_ = struck_ = false;
+  leader_ended_ = announced_ = stopping_ = struck_ = false;
   ended_ = Ended{};
   ended_.kind = MessageKind::kEnded;
   ended_.sequence = request.head.sequence;
@@ -191,7 +196,6 @@ void Runner::RenewCgroup() {
 }
 
 void Runner::Launch(const Request& request) {
-  static const uint64_t ignored_signals = IgnoredSignalBits();
   ChildPlan plan;
   plan.argv = request.argv.data();
   plan.envp = request.envp.data();
@@ -200,9 +204,8 @@ void Runner::Launch(const Request& request) {
   plan.stderr_fd = request.err.get();
   plan.new_session = true;
   plan.death_signal = SIGKILL;
-  plan.open_files = request.head.open_files;
   plan.oom_score_adjust = kAttemptOomScore;
-  plan.reset_signals = ignored_signals;
+  plan.reset_signals = 0;  // no handler of ours does anything, and an exec removes them
   const ChildStart start = process::StartChild(plan);
   if (start.stage != ChildStage::kStarted) {
     ended_.by = EndedBy::kNotStarted;
@@ -213,8 +216,13 @@ void Runner::Launch(const Request& request) {
     return;
   }
   ended_.pid = start.pid;
+  announce_at_us_ = ended_.started_us + kAnnounceAfterUs;
+}
+
+void Runner::Announce() {
+  announced_ = true;
   Send(socket_.get(),
-       Started{MessageKind::kStarted, start.pid, ended_.sequence, ended_.started_us});
+       Started{MessageKind::kStarted, ended_.pid, ended_.sequence, ended_.started_us});
 }
 
 void Runner::Extend(int64_t lease_deadline_us) {
@@ -249,6 +257,7 @@ void Runner::Strike(EndedBy by) {
 void Runner::CheckDeadlines() {
   if (!busy_ || leader_ended_) return;
   const int64_t now = BootMicros();
+  if (!announced_ && now >= announce_at_us_) Announce();
   if (now >= lease_deadline_us_ && !struck_) {
     Strike(EndedBy::kLease);
   } else if (stopping_ && now >= strike_at_us_) {
@@ -262,6 +271,7 @@ void Runner::CheckDeadlines() {
 // A timer that fires too early only costs a look at the deadlines, so it is set only to go forward.
 void Runner::ArmTimer() {
   int64_t next = struck_ ? strike_at_us_ : lease_deadline_us_;
+  if (!announced_) next = std::min(next, announce_at_us_);
   if (stopping_) next = std::min(next, strike_at_us_);
   if (!stopping_ && timeout_at_us_ != 0) next = std::min(next, timeout_at_us_);
   if (armed_us_ != 0 && armed_us_ <= next) return;

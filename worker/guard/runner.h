@@ -23,9 +23,9 @@ namespace penstock::worker::guard {
 // Sent to a runner by the kernel when the guardian dies.
 inline constexpr int kOrphanedSignal = SIGUSR1;
 
-// Signals that guardian and runners ignore (they end when the main process does); attempts get
-// the default back.
-inline constexpr int kIgnoredSignals[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM};
+// Guardian and runners do not react to requests to end: they end when the main process does.
+// Handled by nothing rather than ignored, so that programs they execute start with the default.
+void HandleNoSignals();
 
 // Microseconds on CLOCK_BOOTTIME.
 int64_t BootMicros();
@@ -58,6 +58,7 @@ class Runner {
   void Extend(int64_t lease_deadline_us);
   void AskToStop(EndedBy by, int64_t grace_us);
   void Strike(EndedBy by);
+  void Announce();
   void CheckDeadlines();
   void ArmTimer();
 
@@ -83,11 +84,13 @@ class Runner {
   // The attempt at hand.
   bool busy_ = false;
   bool leader_ended_ = false;
+  bool announced_ = false;   // kStarted was sent
   bool stopping_ = false;  // asked or struck; `ended_.by` says by whom
   bool struck_ = false;
   int64_t lease_deadline_us_ = 0;
   int64_t timeout_at_us_ = 0;  // 0 = none
   int64_t strike_at_us_ = 0;   // while stopping: when to strike, or strike again
+  int64_t announce_at_us_ = 0;
   int64_t grace_us_ = 0;
   std::string work_dir_;
   std::string output_name_;

@@ -59,13 +59,12 @@ struct Run {
   MessageKind kind;
   uint32_t body_in_memfd;  // 0 or 1
   uint32_t has_bundle;     // 0 or 1
-  int32_t open_files;      // soft limit of open descriptors; 0 = as inherited
+  uint32_t argument_count;
   uint64_t sequence;       // names the attempt in all further messages
   int64_t lease_deadline_us;
   int64_t timeout_us;      // from the start; 0 = none
   int64_t grace_us;        // between SIGTERM and SIGKILL at the timeout
   int64_t memory_limit_bytes;  // 0 = none
-  uint32_t argument_count;
   uint32_t variable_count;
   uint32_t body_bytes;
   // The body, NUL-terminated texts: the working directory (to be created), the name of the output
@@ -85,6 +84,8 @@ struct Kill {
   int64_t grace_us;  // between SIGTERM and SIGKILL; 0 = SIGKILL at once
 };
 
+// Sent for attempts that live longer than some milliseconds; for others Ended says it all, and the
+// pair of messages is saved.
 struct Started {
   MessageKind kind;
   int32_t pid;
