@@ -74,9 +74,9 @@ Request FromLibrary(const httplib::Request& in) {
 
 httplib::Server::Handler ToLibrary(Handler handler) {
   return [handler = std::move(handler)](const httplib::Request& in, httplib::Response& out) {
-    Response response = handler(FromLibrary(in));
+    const Response response = handler(FromLibrary(in));
     out.status = response.status;
-    out.set_content(std::move(response.body), response.content_type);
+    out.set_content(response.body, response.content_type);
   };
 }
 
@@ -98,8 +98,11 @@ class Endpoint::Impl {
   void Handle(const std::string& method, const std::string& path, Handler handler) {
     PENSTOCK_CHECK(method == "GET" || method == "POST", "only GET and POST are served");
     PENSTOCK_CHECK(accepting_ == nullptr, "handlers come before Start");
-    if (method == "GET") server_.Get(EscapePattern(path), ToLibrary(std::move(handler)));
-    if (method == "POST") server_.Post(EscapePattern(path), ToLibrary(std::move(handler)));
+    if (method == "GET") {
+      server_.Get(EscapePattern(path), ToLibrary(std::move(handler)));
+    } else {
+      server_.Post(EscapePattern(path), ToLibrary(std::move(handler)));
+    }
   }
 
   absl::Status Start() {

@@ -85,7 +85,7 @@ TEST(EndpointTest, SurvivesRubbish) {
   endpoint.Handle("GET", "/ok", [](const Request&) { return Response{}; });
   ASSERT_THAT(endpoint.Start(), IsOk());
   EXPECT_THAT(Exchange(endpoint.address(), "\r\n\r\n"), StartsWith("HTTP/1.1 400"));
-  Exchange(endpoint.address(), std::string("GET /\0 HTTP/9\r\n\r\n", 18));
+  Exchange(endpoint.address(), std::string("GET /\0 HTTP/9\r\n\r\n", 17));
   Exchange(endpoint.address(), "GET /" + std::string(100'000, 'a') + " HTTP/1.1\r\n\r\n");
   EXPECT_THAT(Get(endpoint.address(), "/ok"), StartsWith("HTTP/1.1 200"));
 }

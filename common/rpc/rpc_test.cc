@@ -172,7 +172,7 @@ class RpcTest : public ::testing::Test {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
     Note response;
-    const absl::Status status = FromGrpc(stub_->Once(&context, NoteOf(number), &response));
+    absl::Status status = FromGrpc(stub_->Once(&context, NoteOf(number), &response));
     if (answer != nullptr) *answer = response.number();
     return status;
   }
@@ -288,8 +288,8 @@ TEST_F(RpcTest, AStreamToNowhereIsClosedAsUnavailable) {
 }
 
 TEST_F(RpcTest, ManyStreamsOpenTalkAndEndAtOnce) {
-  std::vector<std::shared_ptr<Stream<Note>>> streams;
-  for (int i = 0; i < 50; ++i) streams.push_back(Talk());
+  std::vector<std::shared_ptr<Stream<Note>>> streams(50);
+  for (auto& stream : streams) stream = Talk();
   service::Executor senders({"senders", 4, 100});
   for (auto& stream : streams) {
     ASSERT_TRUE(senders.TryPost([&stream] {

@@ -73,7 +73,7 @@ class StreamCoreTest : public ::testing::Test {
     core_->OnReadDone(false);
   }
   std::string Written(bool ok = true) {
-    const std::string text = transport_.writing.value_or("nothing");
+    std::string text = transport_.writing.value_or("nothing");
     transport_.writing.reset();
     core_->OnWriteDone(ok);
     return text;
@@ -402,7 +402,9 @@ TEST(StreamCorePairTest, CarriesEverythingBothWaysUnderConcurrentSenders) {
   service::Executor senders({"send", 3, 10});
   for (int s = 0; s < 3; ++s) {
     ASSERT_TRUE(senders.TryPost([&] {
-      for (int i = 0; i < 2000; ++i) ASSERT_TRUE(client->Send("x"));
+      for (int i = 0; i < 2000; ++i) {
+        ASSERT_TRUE(client->Send("x"));
+      }
     }));
   }
   senders.Shutdown();

@@ -96,7 +96,9 @@ TEST(StrandTest, TakesJobsFromManyThreads) {
   int count = 0;  // guarded by the strand
   for (int p = 0; p < 3; ++p) {
     ASSERT_TRUE(posters.TryPost([&] {
-      for (int i = 0; i < 500; ++i) ASSERT_TRUE(strand.TryPost([&count] { ++count; }));
+      for (int i = 0; i < 500; ++i) {
+        ASSERT_TRUE(strand.TryPost([&count] { ++count; }));
+      }
     }));
   }
   posters.Shutdown();

@@ -32,7 +32,7 @@ void Lifecycle::Stop() {
 
 absl::Status Lifecycle::StartOne(const LifecycleStep& step) {
   const SteadyTime begin = RealClock().Steady();
-  const absl::Status status = step.start ? step.start() : absl::OkStatus();
+  absl::Status status = step.start ? step.start() : absl::OkStatus();
   const auto kind =
       status.ok() ? LifecycleEvent::Kind::kStarted : LifecycleEvent::Kind::kStartFailed;
   Tell({kind, step.name, RealClock().Steady() - begin, status});

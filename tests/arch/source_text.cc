@@ -33,10 +33,8 @@ size_t EndOfRawString(std::string_view text, size_t at) {
 
 size_t EndOfQuoted(std::string_view text, size_t at) {
   for (size_t i = at + 1; i < text.size(); ++i) {
-    if (text[i] == '\\')
-      ++i;
-    else if (text[i] == text[at] || text[i] == '\n')
-      return i + 1;
+    if (text[i] == text[at] || text[i] == '\n') return i + 1;
+    if (text[i] == '\\') ++i;
   }
   return text.size();
 }
