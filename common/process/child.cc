@@ -83,16 +83,14 @@ PENSTOCK_PLAIN bool PlaceDescriptors(const ChildPlan& plan) {
   return true;
 }
 
-// Numbers of up to four digits are all there are.
 PENSTOCK_PLAIN void RaiseOomScore(int adjust) {
   if (adjust <= 0) return;
-  const char digits[] = {static_cast<char>('0' + adjust / 1000 % 10),
-                         static_cast<char>('0' + adjust / 100 % 10),
-                         static_cast<char>('0' + adjust / 10 % 10),
-                         static_cast<char>('0' + adjust % 10)};
+  char text[8];
+  size_t begin = sizeof(text);
+  for (; adjust > 0 && begin > 0; adjust /= 10) text[--begin] = static_cast<char>('0' + adjust % 10);
   const long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
   if (fd < 0) return;
-  syscall(SYS_write, fd, digits, sizeof(digits));
+  syscall(SYS_write, fd, text + begin, sizeof(text) - begin);
   syscall(SYS_close, fd);
 }
 
