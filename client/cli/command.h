@@ -14,15 +14,15 @@ class Session;
 
 // What a value is: how it is checked and how it is completed.
 enum class ValueKind {
-  kNone,       // a switch
+  kNone,  // a switch
   kText,
-  kNumber,     // >= 0
-  kDuration,   // 10s, 1h30m
-  kSize,       // 512k, 16Mi
-  kChoice,     // one of `value`, separated by '|'
+  kNumber,    // >= 0
+  kDuration,  // 10s, 1h30m
+  kSize,      // 512k, 16Mi
+  kChoice,    // one of `value`, separated by '|'
   kFile,
   kDag,
-  kRun,        // an id, DAG/KEY, or a DAG for its newest run
+  kRun,  // an id, DAG/KEY, or a DAG for its newest run
   kTask,
   kPool,
   kWorker,
@@ -44,8 +44,8 @@ struct ArgSpec {
   ValueKind kind = ValueKind::kText;
   std::string help;
   bool required = true;
-  bool repeated = false;  // only the last
-  std::string choices = {};    // kChoice
+  bool repeated = false;     // only the last
+  std::string choices = {};  // kChoice
 };
 
 // Prints its result and returns what the process exits with. Errors are printed by the caller.

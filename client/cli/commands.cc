@@ -56,7 +56,9 @@ ArgSpec RunArg() {
   return {"RUN", ValueKind::kRun, "id of the run, DAG/KEY, or a DAG for its newest run"};
 }
 
-ArgSpec TaskArg() { return {"TASK", ValueKind::kTask, "id of the task, ID[INDEX] if it is mapped"}; }
+ArgSpec TaskArg() {
+  return {"TASK", ValueKind::kTask, "id of the task, ID[INDEX] if it is mapped"};
+}
 
 ArgSpec DagArg() { return {"DAG", ValueKind::kDag, "name of the DAG"}; }
 

@@ -25,13 +25,12 @@ using Result = absl::StatusOr<ExitCode>;
 Result Init(Session& session) {
   const std::string& name = session.call().args[0];
   if (!dag::IsId(name) || name.size() > dag::Limits().max_id_bytes) {
-    return UsageError(fmt::format(
-        "\"{}\" is not a DAG name: a letter or _, then letters, digits and _ . -",
-        Printable(name)));
+    return UsageError(
+        fmt::format("\"{}\" is not a DAG name: a letter or _, then letters, digits and _ . -",
+                    Printable(name)));
   }
   const std::string path = session.call().Text("file", name + ".yaml");
-  PENSTOCK_RETURN_IF_ERROR(
-      WriteNewFile(path, DagTemplate(name), session.call().Has("force")));
+  PENSTOCK_RETURN_IF_ERROR(WriteNewFile(path, DagTemplate(name), session.call().Has("force")));
   session.Say(fmt::format("Wrote {}. Next:\n  {}\n  {}", path,
                           session.Suggest("apply " + ShellQuote(path)),
                           session.Suggest(fmt::format("trigger {} --watch", name))));
@@ -82,8 +81,9 @@ Result Lint(Session& session) {
 
 std::string Describe(const v1::ApplyDagResponse& response, bool dry_run) {
   const v1::Dag& dag = response.dag();
-  const std::string_view what =
-      response.created() ? "new" : response.changed() ? "changed" : "unchanged";
+  const std::string_view what = response.created()   ? "new"
+                                : response.changed() ? "changed"
+                                                     : "unchanged";
   return Printable(fmt::format("DAG {} {}: version {}, {}{}", dag.name(), what,
                                dag.version_number(), Count(dag.task_count(), "task"),
                                dry_run ? " (dry run: nothing was stored)" : "")) +
@@ -101,9 +101,8 @@ absl::Status ExplainRefusal(Session& session, const DagFile& file, const absl::S
 }
 
 absl::Status ApplyOne(Session& session, const DagFile& file) {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const v1::Bundle bundle,
-      PackBundle(file.folder, file.parsed.dag->files, LimitsOf(session)));
+  PENSTOCK_ASSIGN_OR_RETURN(const v1::Bundle bundle,
+                            PackBundle(file.folder, file.parsed.dag->files, LimitsOf(session)));
   v1::ApplyDagRequest request;
   request.set_namespace_(session.name_space());
   request.set_yaml(file.text);
@@ -204,9 +203,8 @@ absl::StatusOr<v1::CreateRunRequest> ToRequest(Session& session) {
   request.set_run_key(call.Text("key"));
   request.set_note(call.Text("note"));
   request.set_idempotency_key(call.Text("idempotency-key"));
-  PENSTOCK_ASSIGN_OR_RETURN(
-      *request.mutable_params_json(),
-      BuildParams(call.Text("params"), call.All("param"), *session.env().in));
+  PENSTOCK_ASSIGN_OR_RETURN(*request.mutable_params_json(),
+                            BuildParams(call.Text("params"), call.All("param"), *session.env().in));
   if (const auto date = call.Find("logical-date")) {
     PENSTOCK_ASSIGN_OR_RETURN(const absl::Time time, ParseLogicalDate(*date));
     request.mutable_logical_date()->set_seconds(absl::ToUnixSeconds(time));
@@ -219,9 +217,9 @@ absl::StatusOr<v1::CreateRunRequest> ToRequest(Session& session) {
 Result Trigger(Session& session) {
   PENSTOCK_ASSIGN_OR_RETURN(const v1::CreateRunRequest request, ToRequest(session));
   PENSTOCK_ASSIGN_OR_RETURN(const v1::Run run, session.client().CreateRun(request));
-  const std::string sentence = fmt::format(
-      "Run {} of {} {} ({})", run.id(), run.dag(),
-      run.already_existed() ? "existed already" : "created", run.key());
+  const std::string sentence =
+      fmt::format("Run {} of {} {} ({})", run.id(), run.dag(),
+                  run.already_existed() ? "existed already" : "created", run.key());
   v1::RunRef ref;
   ref.set_id(run.id());
   if (session.call().Has("watch")) {
@@ -229,8 +227,8 @@ Result Trigger(Session& session) {
     return Watch(session, ref);
   }
   session.Show(run, [&] {
-    return Printable(sentence) + "\nWatch it: " +
-           session.Suggest(fmt::format("run watch {}", run.id())) + "\n";
+    return Printable(sentence) +
+           "\nWatch it: " + session.Suggest(fmt::format("run watch {}", run.id())) + "\n";
   });
   return ExitCode::kSuccess;
 }
@@ -242,9 +240,9 @@ Result SetPaused(Session& session, bool paused) {
   request.set_paused(paused);
   PENSTOCK_ASSIGN_OR_RETURN(const v1::Dag dag, session.client().SetDagPaused(request));
   session.Show(dag, [&] {
-    return Printable(fmt::format("DAG {} is {}", dag.name(),
-                                 paused ? "paused; what runs goes on, nothing new starts"
-                                        : "active")) +
+    return Printable(
+               fmt::format("DAG {} is {}", dag.name(),
+                           paused ? "paused; what runs goes on, nothing new starts" : "active")) +
            "\n";
   });
   return ExitCode::kSuccess;
@@ -263,7 +261,8 @@ Result Delete(Session& session) {
 }
 
 Result Schema(Session& session) {
-  session.out() << (session.call().Has("markdown") ? dag::DescribeKeys() : dag::JsonSchema() + "\n");
+  session.out() << (session.call().Has("markdown") ? dag::DescribeKeys()
+                                                   : dag::JsonSchema() + "\n");
   return ExitCode::kSuccess;
 }
 
@@ -291,42 +290,80 @@ std::vector<FlagSpec> TriggerFlags() {
 
 std::vector<CommandSpec> DagCommands() {
   return {
-      {"dag", "init", "write a small, commented DAG file to start from", "",
+      {"dag",
+       "init",
+       "write a small, commented DAG file to start from",
+       "",
        {{"NAME", ValueKind::kText, "name of the new DAG"}},
        {{"file", 'f', ValueKind::kFile, "FILE", "where to (NAME.yaml)"},
         {"force", 0, ValueKind::kNone, "", "overwrite the file"}},
-       {"dag init hello"}, Init},
-      {"dag", "lint", "check DAG files here, without a scheduler",
+       {"dag init hello"},
+       Init},
+      {"dag",
+       "lint",
+       "check DAG files here, without a scheduler",
        "Prints every problem as FILE:LINE:COLUMN: MESSAGE. Exit code 2 if there is one.",
        {FileArg()},
        {{"effective", 0, ValueKind::kNone, "", "print what would run, defaults included"},
         MaxBundleFlag()},
-       {"dag lint etl.yaml", "dag lint dags/*.yaml -o json"}, Lint},
-      {"dag", "apply", "put DAG files into force",
+       {"dag lint etl.yaml", "dag lint dags/*.yaml -o json"},
+       Lint},
+      {"dag",
+       "apply",
+       "put DAG files into force",
        "The files are checked here first; all problems are printed at once. The same content as\n"
        "before is no new version. The files that `files:` names travel with the version.",
        {FileArg()},
        {{"dry-run", 0, ValueKind::kNone, "", "let the scheduler check, store nothing"},
         MaxBundleFlag()},
-       {"apply etl.yaml", "dag apply dags/*.yaml --dry-run"}, Apply, true},
-      {"dag", "list", "list DAGs", "",
-       {{"PREFIX", ValueKind::kDag, "only names that begin with it", false}}, {LimitFlag()},
-       {"dag list", "dag list -o jsonl --limit 0"}, List},
-      {"dag", "show", "show a DAG and its tasks", "", {DagArg()},
+       {"apply etl.yaml", "dag apply dags/*.yaml --dry-run"},
+       Apply,
+       true},
+      {"dag",
+       "list",
+       "list DAGs",
+       "",
+       {{"PREFIX", ValueKind::kDag, "only names that begin with it", false}},
+       {LimitFlag()},
+       {"dag list", "dag list -o jsonl --limit 0"},
+       List},
+      {"dag",
+       "show",
+       "show a DAG and its tasks",
+       "",
+       {DagArg()},
        {{"effective", 0, ValueKind::kNone, "",
          "what will really run: a DAG file with all defaults spelled out"}},
-       {"dag show etl", "dag show etl --effective"}, Show},
-      {"dag", "trigger", "create a run", "", {DagArg()}, TriggerFlags(),
+       {"dag show etl", "dag show etl --effective"},
+       Show},
+      {"dag",
+       "trigger",
+       "create a run",
+       "",
+       {DagArg()},
+       TriggerFlags(),
        {"trigger etl --watch", "trigger etl -p region=eu -p days=3",
         "trigger etl --params params.json --key 2026-01-02 --logical-date 2026-01-02"},
-       Trigger, true},
-      {"dag", "pause", "start nothing new of a DAG", "What runs already goes on.", {DagArg()}, {},
-       {"dag pause etl"}, Pause},
+       Trigger,
+       true},
+      {"dag",
+       "pause",
+       "start nothing new of a DAG",
+       "What runs already goes on.",
+       {DagArg()},
+       {},
+       {"dag pause etl"},
+       Pause},
       {"dag", "resume", "undo a pause", "", {DagArg()}, {}, {"dag resume etl"}, Resume},
       {"dag", "delete", "delete a DAG", "", {DagArg()}, {}, {"dag delete etl"}, Delete},
-      {"dag", "schema", "print the JSON Schema of DAG files, for editors", "", {},
+      {"dag",
+       "schema",
+       "print the JSON Schema of DAG files, for editors",
+       "",
+       {},
        {{"markdown", 0, ValueKind::kNone, "", "the keys as Markdown tables instead"}},
-       {"dag schema > penstock.schema.json"}, Schema},
+       {"dag schema > penstock.schema.json"},
+       Schema},
   };
 }
 

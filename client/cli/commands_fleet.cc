@@ -38,7 +38,8 @@ Result PoolSet(Session& session) {
   request.set_description(session.call().Text("description"));
   PENSTOCK_ASSIGN_OR_RETURN(const v1::Pool pool, session.client().SetPool(request));
   session.Show(pool, [&] {
-    return Printable(fmt::format("Pool {} has {}", pool.name(), Count(pool.slots(), "slot"))) + "\n";
+    return Printable(fmt::format("Pool {} has {}", pool.name(), Count(pool.slots(), "slot"))) +
+           "\n";
   });
   return ExitCode::kSuccess;
 }
@@ -118,8 +119,8 @@ Result NamespaceCreate(Session& session) {
   request.set_weight(static_cast<int32_t>(session.call().Number("weight", 0)));
   PENSTOCK_ASSIGN_OR_RETURN(const v1::Namespace created, session.client().CreateNamespace(request));
   session.Show(created, [&] {
-    return Printable(fmt::format("Namespace {} created, domain {}", created.name(),
-                                 created.domain())) +
+    return Printable(
+               fmt::format("Namespace {} created, domain {}", created.name(), created.domain())) +
            "\n";
   });
   return ExitCode::kSuccess;
@@ -131,20 +132,36 @@ std::vector<CommandSpec> FleetCommands() {
   const ArgSpec pool{"POOL", ValueKind::kPool, "name of the pool"};
   return {
       {"pool", "list", "list pools and their use", "", {}, {}, {"pool list"}, PoolList},
-      {"pool", "set", "create a pool or change its slots",
+      {"pool",
+       "set",
+       "create a pool or change its slots",
        "Fewer slots than are in use end nothing: the surplus drains. 0 stops everything in it.",
        {pool, {"SLOTS", ValueKind::kNumber, "how many"}},
        {{"description", 0, ValueKind::kText, "TEXT", "for people"}},
-       {"pool set warehouse 20 --description 'connections of the warehouse'"}, PoolSet},
+       {"pool set warehouse 20 --description 'connections of the warehouse'"},
+       PoolSet},
       {"pool", "delete", "delete a pool", "", {pool}, {}, {"pool delete warehouse"}, PoolDelete},
-      {"queue", "list", "list queues: what is ready, what runs, who takes it", "", {}, {},
-       {"queue list"}, QueueList},
+      {"queue",
+       "list",
+       "list queues: what is ready, what runs, who takes it",
+       "",
+       {},
+       {},
+       {"queue list"},
+       QueueList},
       {"worker", "list", "list workers", "", {}, {}, {"worker list"}, WorkerList},
-      {"worker", "drain", "let a worker finish and take nothing new", "",
-       {{"WORKER", ValueKind::kWorker, "name of the worker"}}, {}, {"worker drain worker-1"},
+      {"worker",
+       "drain",
+       "let a worker finish and take nothing new",
+       "",
+       {{"WORKER", ValueKind::kWorker, "name of the worker"}},
+       {},
+       {"worker drain worker-1"},
        WorkerDrain},
       {"namespace", "list", "list namespaces", "", {}, {}, {"namespace list"}, NamespaceList},
-      {"namespace", "create", "create a namespace",
+      {"namespace",
+       "create",
+       "create a namespace",
        "Namespaces that share pools share a domain: one scheduler decides for all of them.",
        {{"NAME", ValueKind::kText, "name of the new namespace"}},
        {{"share-domain-with", 0, ValueKind::kNamespace, "NAME", "whose domain to join (its own)"},

@@ -81,11 +81,12 @@ std::string DescribeCluster(const v1::Cluster& cluster, bool color) {
   }
   Table domains({">DOMAIN", ">EPOCH", "OWNER", ">FLUSH", "STATE"});
   for (const v1::DomainStatus& domain : cluster.domains()) {
-    domains.Add({std::to_string(domain.id()), std::to_string(domain.epoch()),
-                 domain.owner() == 0 ? Cell("none", Style::kBad) : Cell(std::to_string(domain.owner())),
-                 std::to_string(domain.flush_seq()),
-                 domain.quarantine().empty() ? Cell("healthy", Style::kGood)
-                                             : Cell(domain.quarantine(), Style::kBad)});
+    domains.Add(
+        {std::to_string(domain.id()), std::to_string(domain.epoch()),
+         domain.owner() == 0 ? Cell("none", Style::kBad) : Cell(std::to_string(domain.owner())),
+         std::to_string(domain.flush_seq()),
+         domain.quarantine().empty() ? Cell("healthy", Style::kGood)
+                                     : Cell(domain.quarantine(), Style::kBad)});
   }
   return text + "\n" + schedulers.Render(color) + "\n" + domains.Render(color);
 }
@@ -140,24 +141,41 @@ std::vector<FlagSpec> StandaloneFlags() {
 
 std::vector<CommandSpec> OtherCommands() {
   return {
-      {"standalone", "", "run a whole cluster on this machine",
+      {"standalone",
+       "",
+       "run a whole cluster on this machine",
        "Starts a private PostgreSQL, schedulers and workers below one directory, and stops them\n"
        "together. Everything listens on loopback only. DIR/standalone.json names addresses and\n"
        "processes while it is up.",
-       {}, StandaloneFlags(),
+       {},
+       StandaloneFlags(),
        {"standalone --data ./penstock-data", "standalone --data ./penstock-data --detach",
         "standalone --data ./penstock-data --stop"},
        Standalone},
-      {"completion", "", "print the completion script of a shell", "",
-       {{"SHELL", ValueKind::kChoice, "the shell", true, false, "bash|zsh|fish"}}, {},
-       {"completion bash > ~/.local/share/bash-completion/completions/penstock"}, Completion},
-      {"version", "", "print the version", "", {},
+      {"completion",
+       "",
+       "print the completion script of a shell",
+       "",
+       {{"SHELL", ValueKind::kChoice, "the shell", true, false, "bash|zsh|fish"}},
+       {},
+       {"completion bash > ~/.local/share/bash-completion/completions/penstock"},
+       Completion},
+      {"version",
+       "",
+       "print the version",
+       "",
+       {},
        {{"server", 0, ValueKind::kNone, "", "ask the cluster: schedulers, domains and owners"}},
-       {"version", "version --server"}, Version},
-      {"help", "", "explain a command", "",
+       {"version", "version --server"},
+       Version},
+      {"help",
+       "",
+       "explain a command",
+       "",
        {{"COMMAND", ValueKind::kText, "noun and verb", false, true}},
        {{"markdown", 0, ValueKind::kNone, "", "the whole reference as Markdown"}},
-       {"help dag trigger", "help --markdown > cli.md"}, Help},
+       {"help dag trigger", "help --markdown > cli.md"},
+       Help},
   };
 }
 

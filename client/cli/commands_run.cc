@@ -38,8 +38,8 @@ Result List(Session& session) {
   Table table({"ID", "DAG", "KEY", "STATE", "CREATED", ">TOOK", "REASON"});
   for (const v1::Run& run : runs) {
     table.Add({std::to_string(run.id()), run.dag(), run.key(), StateCell(run.state()),
-               FormatAge(ToTime(run.created_at()), session.now()),
-               ElapsedText(run, session.now()), run.reason()});
+               FormatAge(ToTime(run.created_at()), session.now()), ElapsedText(run, session.now()),
+               run.reason()});
   }
   ShowList(session, runs, table);
   return ExitCode::kSuccess;
@@ -92,8 +92,7 @@ Result WatchCommand(Session& session) {
 // What is common to commands that change a run: a sentence, or --watch.
 Result Conclude(Session& session, const v1::Run& run, const google::protobuf::Message& message,
                 std::string_view what) {
-  const std::string sentence =
-      Printable(fmt::format("Run {} of {} {}", run.id(), run.dag(), what));
+  const std::string sentence = Printable(fmt::format("Run {} of {} {}", run.id(), run.dag(), what));
   if (!session.call().Has("watch")) {
     session.Show(message, [&] { return sentence + "\n"; });
     return ExitCode::kSuccess;
@@ -121,22 +120,51 @@ Result Retry(Session& session) {
 
 std::vector<CommandSpec> RunCommands() {
   return {
-      {"run", "list", "list runs, newest first", "",
+      {"run",
+       "list",
+       "list runs, newest first",
+       "",
        {{"DAG", ValueKind::kDag, "only runs of this DAG", false}},
        {{"state", 's', ValueKind::kChoice, kRunStates, "only runs in this state", true},
         LimitFlag()},
-       {"run list", "run list etl --state failed --limit 10"}, List},
-      {"run", "show", "show a run", "", {RunArg()}, {}, {"run show 42", "run show etl -o json"},
+       {"run list", "run list etl --state failed --limit 10"},
+       List},
+      {"run",
+       "show",
+       "show a run",
+       "",
+       {RunArg()},
+       {},
+       {"run show 42", "run show etl -o json"},
        Show},
-      {"run", "watch", "follow a run until it ends",
-       "On a terminal the progress is drawn in place, elsewhere it is printed line by line. Ctrl-C\n"
-       "ends the watching, not the run. Exit code 0 if the run succeeds, 1 if not. -o jsonl prints\n"
+      {"run",
+       "watch",
+       "follow a run until it ends",
+       "On a terminal the progress is drawn in place, elsewhere it is printed line by line. "
+       "Ctrl-C\n"
+       "ends the watching, not the run. Exit code 0 if the run succeeds, 1 if not. -o jsonl "
+       "prints\n"
        "each change, -o json and yaml the last state.",
-       {RunArg()}, {}, {"run watch 42", "run watch etl"}, WatchCommand},
-      {"run", "cancel", "stop a run and what runs of it", "", {RunArg()}, {WatchFlag()},
-       {"run cancel 42"}, Cancel},
-      {"run", "retry", "run what failed, and what depends on it, again", "", {RunArg()},
-       {WatchFlag()}, {"run retry 42 --watch"}, Retry},
+       {RunArg()},
+       {},
+       {"run watch 42", "run watch etl"},
+       WatchCommand},
+      {"run",
+       "cancel",
+       "stop a run and what runs of it",
+       "",
+       {RunArg()},
+       {WatchFlag()},
+       {"run cancel 42"},
+       Cancel},
+      {"run",
+       "retry",
+       "run what failed, and what depends on it, again",
+       "",
+       {RunArg()},
+       {WatchFlag()},
+       {"run retry 42 --watch"},
+       Retry},
   };
 }
 

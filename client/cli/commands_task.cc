@@ -127,7 +127,8 @@ std::string Describe(const Session& session, const v1::TaskInstance& task) {
   if (task.has_finished_at()) fields.Add("finished", FormatUtc(ToTime(task.finished_at())));
   fields.Add("took", Took(task, session.now()));
   if (task.has_retry_at()) fields.Add("retry at", FormatUtc(ToTime(task.retry_at())));
-  if (task.peak_rss_kib() > 0) fields.Add("peak memory", fmt::format("{} KiB", task.peak_rss_kib()));
+  if (task.peak_rss_kib() > 0)
+    fields.Add("peak memory", fmt::format("{} KiB", task.peak_rss_kib()));
   if (task.cpu_ms() > 0) {
     fields.Add("cpu time", FormatElapsed(absl::Milliseconds(task.cpu_ms())));
   }
@@ -147,7 +148,8 @@ std::string DescribeExplanation(const Session& session, const v1::Explanation& e
   std::string text = Paint(Printable(Name(task)), Style::kBold, session.color()) +
                      fmt::format(" of run {}: ", task.run_id()) +
                      Paint(StateName(task.state()), StyleOf(task.state()), session.color()) + "\n";
-  text += fmt::format("  {} ({})\n", Printable(explanation.reason()), Printable(explanation.code()));
+  text +=
+      fmt::format("  {} ({})\n", Printable(explanation.reason()), Printable(explanation.code()));
   if (!explanation.hint().empty()) text += fmt::format("  {}\n", Printable(explanation.hint()));
   return text;
 }
@@ -188,14 +190,28 @@ Result Logs(Session& session) {
 
 std::vector<CommandSpec> TaskCommands() {
   return {
-      {"task", "list", "list the task instances of a run", "", {RunArg()},
+      {"task",
+       "list",
+       "list the task instances of a run",
+       "",
+       {RunArg()},
        {{"state", 's', ValueKind::kChoice, kTaskStates, "only instances in this state", true},
         LimitFlag()},
-       {"task list 42", "task list etl --state failed --state upstream_failed"}, List},
-      {"task", "show", "show a task instance with its output and earlier attempts", "",
-       {RunArg(), TaskArg()}, {}, {"task show 42 load", "task show 42 'load[3]' -o yaml"}, Show},
-      {"task", "logs", "print what an attempt has written",
-       "The task's stdout and stderr go to stdout, Penstock's own remarks to stderr. Where stdout is\n"
+       {"task list 42", "task list etl --state failed --state upstream_failed"},
+       List},
+      {"task",
+       "show",
+       "show a task instance with its output and earlier attempts",
+       "",
+       {RunArg(), TaskArg()},
+       {},
+       {"task show 42 load", "task show 42 'load[3]' -o yaml"},
+       Show},
+      {"task",
+       "logs",
+       "print what an attempt has written",
+       "The task's stdout and stderr go to stdout, Penstock's own remarks to stderr. Where stdout "
+       "is\n"
        "not a terminal the bytes are passed on as they are; on a terminal everything but line\n"
        "breaks, tabs and colours is written out. -o jsonl prints records with their times and\n"
        "streams (data in base64).",
@@ -203,9 +219,16 @@ std::vector<CommandSpec> TaskCommands() {
        {{"follow", 'f', ValueKind::kNone, "", "go on until the attempt has ended"},
         {"attempt", 'a', ValueKind::kNumber, "N", "an earlier attempt (the latest)"},
         {"tail", 't', ValueKind::kSize, "SIZE", "only the end, whole lines (64k)"}},
-       {"task logs 42 load -f", "task logs etl load --tail 4k"}, Logs},
-      {"task", "explain", "why a task instance is where it is", "", {RunArg(), TaskArg()}, {},
-       {"task explain 42 load"}, Explain},
+       {"task logs 42 load -f", "task logs etl load --tail 4k"},
+       Logs},
+      {"task",
+       "explain",
+       "why a task instance is where it is",
+       "",
+       {RunArg(), TaskArg()},
+       {},
+       {"task explain 42 load"},
+       Explain},
   };
 }
 

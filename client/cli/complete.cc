@@ -171,7 +171,8 @@ Completions CompleteAssignment(const CommandTable& table, const Walker& walker,
   return found;
 }
 
-constexpr std::string_view kBash = R"(# penstock completion for bash: source <(penstock completion bash)
+constexpr std::string_view kBash =
+    R"(# penstock completion for bash: source <(penstock completion bash)
 _penstock() {
   local line files= tab=$'\t'
   COMPREPLY=()
@@ -220,7 +221,8 @@ else
 fi
 )";
 
-constexpr std::string_view kFish = R"(# penstock completion for fish: penstock completion fish | source
+constexpr std::string_view kFish =
+    R"(# penstock completion for fish: penstock completion fish | source
 function __penstock_complete
     set -l words (commandline -opc) (commandline -ct)
     for line in ($words[1] __complete -- $words[2..-1] 2>/dev/null)

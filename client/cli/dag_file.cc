@@ -18,7 +18,8 @@ std::string FolderOf(const std::string& name) {
   return folder.empty() ? "." : folder;
 }
 
-constexpr std::string_view kTemplate = R"(# A DAG: tasks, and what each of them needs first. Check it with `penstock dag lint`, put it into
+constexpr std::string_view kTemplate =
+    R"(# A DAG: tasks, and what each of them needs first. Check it with `penstock dag lint`, put it into
 # force with `penstock apply`, run it with `penstock trigger {0} --watch`.
 dag: {0}
 description: Counts words in a text.
@@ -59,8 +60,8 @@ absl::StatusOr<DagFile> ReadDagFile(const std::string& name, std::istream& in) {
   file.name = name == "-" ? "<stdin>" : name;
   file.folder = FolderOf(name);
   const dag::Limits limits;
-  PENSTOCK_ASSIGN_OR_RETURN(
-      file.text, ReadInput(name, static_cast<int64_t>(limits.max_file_bytes), in));
+  PENSTOCK_ASSIGN_OR_RETURN(file.text,
+                            ReadInput(name, static_cast<int64_t>(limits.max_file_bytes), in));
   file.parsed = dag::ParseDag(file.text, limits);
   return file;
 }

@@ -18,7 +18,8 @@ std::string DurationText(absl::Duration duration) {
     std::string_view name;
     int64_t millis;
   };
-  constexpr Unit kUnits[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}};
+  constexpr Unit kUnits[] = {
+      {"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}};
   int64_t left = absl::ToInt64Milliseconds(duration);
   std::string text;
   for (const Unit& unit : kUnits) {
@@ -58,8 +59,8 @@ Json ToJson(const dag::Retries& retries) {
     json["delay"] = DurationText(retries.initial);
     return json;
   }
-  json["backoff"] = fmt::format("{}..{}", DurationText(retries.initial),
-                                DurationText(retries.ceiling));
+  json["backoff"] =
+      fmt::format("{}..{}", DurationText(retries.initial), DurationText(retries.ceiling));
   json["multiplier"] = retries.multiplier;
   json["jitter"] = retries.jitter;
   return json;
@@ -135,8 +136,6 @@ std::string EffectiveJson(const dag::DagSpec& dag) {
   return ToJson(dag).dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string EffectiveYaml(const dag::DagSpec& dag) {
-  return ToYaml(ToJson(dag));
-}
+std::string EffectiveYaml(const dag::DagSpec& dag) { return ToYaml(ToJson(dag)); }
 
 }  // namespace penstock::client

@@ -21,8 +21,9 @@ absl::StatusOr<std::string> ReadBounded(std::istream& in, const std::string& nam
   while (in.read(block, sizeof(block)), in.gcount() > 0) {
     text.append(block, static_cast<size_t>(in.gcount()));
     if (static_cast<int64_t>(text.size()) > max_bytes) {
-      return UsageError(fmt::format("{}: larger than {} bytes ({:.1f} MiB), the most that is allowed",
-                                    name, max_bytes, static_cast<double>(max_bytes) / (1 << 20)));
+      return UsageError(
+          fmt::format("{}: larger than {} bytes ({:.1f} MiB), the most that is allowed", name,
+                      max_bytes, static_cast<double>(max_bytes) / (1 << 20)));
     }
   }
   return text;

@@ -11,8 +11,7 @@ namespace penstock::client {
 
 // The whole of file `name`, or of `in` when the name is "-". An error, before more is read, when
 // it is longer than `max_bytes`; also for a directory.
-absl::StatusOr<std::string> ReadInput(const std::string& name, int64_t max_bytes,
-                                      std::istream& in);
+absl::StatusOr<std::string> ReadInput(const std::string& name, int64_t max_bytes, std::istream& in);
 
 // Creates `path`. AlreadyExists when there is one and `overwrite` is false.
 absl::Status WriteNewFile(const std::string& path, std::string_view content, bool overwrite);

@@ -21,16 +21,22 @@ constexpr std::string_view kConnecting =
     "    prod: {address: \"sched-a:7400,sched-b:7400\", namespace: sales}\n";
 
 constexpr std::string_view kExitCodes =
-    "0 success; 1 the run that was watched has failed or was cancelled; 2 the command line, a file\n"
-    "or this machine is at fault; 3 no scheduler can be reached; 4 a scheduler refused; 130 watching\n"
+    "0 success; 1 the run that was watched has failed or was cancelled; 2 the command line, a "
+    "file\n"
+    "or this machine is at fault; 3 no scheduler can be reached; 4 a scheduler refused; 130 "
+    "watching\n"
     "was ended by Ctrl-C (the run goes on).\n";
 
 constexpr std::string_view kOutput =
-    "Results go to stdout, remarks and errors to stderr. -o json and -o jsonl print the messages of\n"
-    "proto/penstock/v1/control.proto in protobuf's JSON mapping with its field names (64-bit numbers\n"
+    "Results go to stdout, remarks and errors to stderr. -o json and -o jsonl print the messages "
+    "of\n"
+    "proto/penstock/v1/control.proto in protobuf's JSON mapping with its field names (64-bit "
+    "numbers\n"
     "are strings); -o yaml prints the same data. What comes from a server is shown with control\n"
-    "characters and escape sequences written out, so it cannot steer the terminal. Logs are the one\n"
-    "exception: where stdout is not a terminal, `task logs` passes a task's bytes on as they are; on\n"
+    "characters and escape sequences written out, so it cannot steer the terminal. Logs are the "
+    "one\n"
+    "exception: where stdout is not a terminal, `task logs` passes a task's bytes on as they are; "
+    "on\n"
     "a terminal only its colours get through.\n";
 
 using Rows = std::vector<std::pair<std::string, std::string>>;
@@ -81,7 +87,8 @@ std::string Examples(const CommandSpec& command) {
 }
 
 std::string Capitalized(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] & ~0x20);
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+    text[0] = static_cast<char>(text[0] & ~0x20);
   return text;
 }
 
@@ -107,8 +114,8 @@ std::string MarkdownFlags(const std::vector<FlagSpec>& flags) {
 }
 
 std::string MarkdownCommand(const CommandSpec& command) {
-  std::string out = fmt::format("### penstock {}\n\n{}.", command.name(),
-                                Capitalized(command.summary));
+  std::string out =
+      fmt::format("### penstock {}\n\n{}.", command.name(), Capitalized(command.summary));
   if (!command.details.empty()) out += " " + command.details;
   out += fmt::format("\n\n```\n{}\n```\n\n", UsageLine(command));
   if (command.short_form) out += fmt::format("Short form: `penstock {}`.\n\n", command.verb);
@@ -130,8 +137,8 @@ std::string UsageLine(const CommandSpec& command) {
 std::string HelpOverview(const CommandTable& table) {
   Rows rows;
   for (const NounSpec& noun : table.nouns) {
-    rows.emplace_back(noun.name, fmt::format("{}: {}", noun.summary,
-                                             fmt::join(table.Verbs(noun.name), ", ")));
+    rows.emplace_back(noun.name,
+                      fmt::format("{}: {}", noun.summary, fmt::join(table.Verbs(noun.name), ", ")));
   }
   Rows others;
   for (const CommandSpec& command : table.commands) {
@@ -141,8 +148,8 @@ std::string HelpOverview(const CommandTable& table) {
   return "Penstock runs DAGs of tasks, and keeps an exact record of them.\n\n"
          "Usage: penstock NOUN VERB [arguments] [flags]\n" +
          Section("Nouns", Columns(rows)) + Section("Other commands", Columns(others)) +
-         Section("Flags of every command", FlagTable(table.globals)) +
-         "\n" + std::string(kConnecting) + "\nExit codes: " + std::string(kExitCodes) +
+         Section("Flags of every command", FlagTable(table.globals)) + "\n" +
+         std::string(kConnecting) + "\nExit codes: " + std::string(kExitCodes) +
          "\nMore: penstock NOUN --help, penstock NOUN VERB --help\n";
 }
 
@@ -165,7 +172,8 @@ std::string HelpCommand(const CommandTable& table, const CommandSpec& command) {
   if (!command.details.empty()) out += "\n" + command.details + "\n";
   out += fmt::format("\nUsage: {}\n", UsageLine(command));
   if (command.short_form) out += fmt::format("Short: penstock {} ...\n", command.verb);
-  return out + Section("Arguments", ArgTable(command)) + Section("Flags", FlagTable(command.flags)) +
+  return out + Section("Arguments", ArgTable(command)) +
+         Section("Flags", FlagTable(command.flags)) +
          Section("Flags of every command", FlagTable(table.globals)) +
          Section("Examples", Examples(command));
 }

@@ -22,8 +22,8 @@ LogPrinter::LogPrinter(Session& session)
 void LogPrinter::Print(const v1::LogRecord& record) {
   if (session_.format() != Format::kTable) {
     const bool yaml = session_.format() == Format::kYaml;
-    session_.out() << (yaml ? "---\n" : "")
-                   << Render(record, yaml ? Format::kYaml : Format::kJsonl) << std::flush;
+    session_.out() << (yaml ? "---\n" : "") << Render(record, yaml ? Format::kYaml : Format::kJsonl)
+                   << std::flush;
     return;
   }
   if (record.stream() == v1::LOG_STREAM_SYSTEM) {

@@ -56,8 +56,9 @@ absl::StatusOr<absl::Time> ParseLogicalDate(std::string_view text) {
   for (const char* format : {"%Y-%m-%dT%H:%M:%E*S%Ez", "%Y-%m-%dT%H:%M:%E*S", "%Y-%m-%d"}) {
     if (absl::ParseTime(format, copy, &time, &error)) return time;
   }
-  return UsageError(fmt::format(
-      "--logical-date: \"{}\" is not a date (2026-01-02 or 2026-01-02T03:04:05Z)", Printable(text)));
+  return UsageError(
+      fmt::format("--logical-date: \"{}\" is not a date (2026-01-02 or 2026-01-02T03:04:05Z)",
+                  Printable(text)));
 }
 
 }  // namespace penstock::client

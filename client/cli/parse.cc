@@ -54,7 +54,8 @@ class Parser {
 
   // The command that explains what could have been typed.
   std::string HelpCommand() const {
-    if (result_.command != nullptr) return fmt::format("penstock {} --help", result_.command->name());
+    if (result_.command != nullptr)
+      return fmt::format("penstock {} --help", result_.command->name());
     if (!result_.noun.empty()) return fmt::format("penstock {} --help", result_.noun);
     return "penstock --help";
   }
@@ -76,8 +77,9 @@ class Parser {
   absl::Status Verb(const std::string& word) {
     result_.command = table_.Find(result_.noun, word);
     if (result_.command != nullptr) return absl::OkStatus();
-    return UsageError(fmt::format("there is no command \"{} {}\"{}", result_.noun, Printable(word),
-                                  DidYouMean(word, table_.Verbs(result_.noun), result_.noun + " ")));
+    return UsageError(
+        fmt::format("there is no command \"{} {}\"{}", result_.noun, Printable(word),
+                    DidYouMean(word, table_.Verbs(result_.noun), result_.noun + " ")));
   }
 
   absl::Status Argument(const std::string& word) {
@@ -85,9 +87,10 @@ class Parser {
     const size_t index = result_.args.size();
     const bool extra = index >= specs.size() && (specs.empty() || !specs.back().repeated);
     if (extra) {
-      return UsageError(fmt::format("\"{}\" takes {}, so what is \"{}\"?", result_.command->name(),
-                                    specs.empty() ? "no arguments" : Count(static_cast<int64_t>(specs.size()), "argument"),
-                                    Printable(word)));
+      return UsageError(fmt::format(
+          "\"{}\" takes {}, so what is \"{}\"?", result_.command->name(),
+          specs.empty() ? "no arguments" : Count(static_cast<int64_t>(specs.size()), "argument"),
+          Printable(word)));
     }
     const ArgSpec& spec = index < specs.size() ? specs[index] : specs.back();
     if (auto wrong = CheckValue(spec.kind, spec.choices, word)) {

@@ -73,11 +73,13 @@ std::string Bar(const v1::RunProgress& progress, const FrameOptions& options, si
   const size_t cells = std::min<size_t>(room, 40);
   if (cells < 4) return Line(width, options.color).Add(numbers.substr(1)).Take();
   const auto part = [&](int64_t count) {
-    return totals.all <= 0 ? 0u : static_cast<size_t>(std::min(count, totals.all) *
-                                                      static_cast<int64_t>(cells) / totals.all);
+    return totals.all <= 0 ? 0u
+                           : static_cast<size_t>(std::min(count, totals.all) *
+                                                 static_cast<int64_t>(cells) / totals.all);
   };
   const size_t done = part(totals.done);
-  const size_t bad = std::min(done, totals.failed > 0 ? std::max<size_t>(part(totals.failed), 1) : 0);
+  const size_t bad =
+      std::min(done, totals.failed > 0 ? std::max<size_t>(part(totals.failed), 1) : 0);
   const std::string_view full = options.unicode ? "█" : "#";
   const std::string_view empty = options.unicode ? "░" : ".";
   return Line(width, options.color)
@@ -102,7 +104,8 @@ std::string Counts(const v1::RunProgress& progress, const FrameOptions& options,
   return line.Take();
 }
 
-std::string Tasks(std::string_view label, const google::protobuf::RepeatedPtrField<std::string>& ids,
+std::string Tasks(std::string_view label,
+                  const google::protobuf::RepeatedPtrField<std::string>& ids,
                   const FrameOptions& options, size_t width) {
   std::string text;
   for (const std::string& id : ids) text += (text.empty() ? "" : ", ") + Printable(id);
@@ -130,8 +133,8 @@ Totals Add(const v1::RunProgress& progress) {
     totals.all += entry.count();
     if (IsTerminal(entry.state())) totals.done += entry.count();
   }
-  totals.failed = CountOf(progress, v1::TASK_STATE_FAILED) +
-                  CountOf(progress, v1::TASK_STATE_UPSTREAM_FAILED);
+  totals.failed =
+      CountOf(progress, v1::TASK_STATE_FAILED) + CountOf(progress, v1::TASK_STATE_UPSTREAM_FAILED);
   totals.all = std::max<int64_t>(totals.all, progress.task_count());
   return totals;
 }
@@ -164,8 +167,7 @@ std::vector<std::string> RenderFrame(const v1::RunProgress& progress, const Fram
     lines.push_back(Tasks("failed: ", progress.failed(), options, width));
   }
   if (!options.remark.empty()) {
-    lines.push_back(
-        Line(width, options.color).Add(Printable(options.remark), Style::kDim).Take());
+    lines.push_back(Line(width, options.color).Add(Printable(options.remark), Style::kDim).Take());
   }
   return lines;
 }

@@ -13,7 +13,7 @@ namespace penstock::client {
 // Task instances of a run, added up.
 struct Totals {
   int64_t all = 0;
-  int64_t done = 0;  // in a terminal state
+  int64_t done = 0;    // in a terminal state
   int64_t failed = 0;  // failed or upstream_failed
 };
 Totals Add(const v1::RunProgress& progress);

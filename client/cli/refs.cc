@@ -48,8 +48,8 @@ absl::StatusOr<v1::RunRef> ParseRunRef(std::string_view text) {
   if (slash != std::string_view::npos) run.set_key(std::string(text.substr(slash + 1)));
   const bool bad = run.dag().empty() || (slash != std::string_view::npos && run.key().empty());
   if (!bad) return run;
-  return UsageError(fmt::format("\"{}\" is no run: give an id, DAG/KEY, or a DAG for its newest run",
-                                Printable(text)));
+  return UsageError(fmt::format(
+      "\"{}\" is no run: give an id, DAG/KEY, or a DAG for its newest run", Printable(text)));
 }
 
 absl::StatusOr<v1::RunRef> ResolveRun(Client& client, const std::string& name_space,
@@ -62,8 +62,8 @@ absl::StatusOr<v1::RunRef> ResolveRun(Client& client, const std::string& name_sp
   request.set_page_size(1);
   PENSTOCK_ASSIGN_OR_RETURN(const v1::ListRunsResponse runs, client.ListRuns(request));
   if (runs.runs().empty()) {
-    return MarkRemote(MakeStatus(absl::StatusCode::kNotFound,
-                                 fmt::format("DAG \"{}\" has no run", run.dag())));
+    return MarkRemote(
+        MakeStatus(absl::StatusCode::kNotFound, fmt::format("DAG \"{}\" has no run", run.dag())));
   }
   run.Clear();
   run.set_id(runs.runs(0).id());

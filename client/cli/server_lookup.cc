@@ -89,7 +89,8 @@ class Asker {
     Candidates out;
     const auto found = client_->ListWorkers(request);
     if (!found.ok()) return out;
-    for (const v1::Worker& worker : found->workers()) out.push_back({worker.name(), worker.group()});
+    for (const v1::Worker& worker : found->workers())
+      out.push_back({worker.name(), worker.group()});
     return out;
   }
 
@@ -138,9 +139,9 @@ Lookup ServerLookup(const Environment& env) {
     const auto file = LoadConfig(env.get_env);
     if (!file.ok()) return {};
     if (kind == ValueKind::kContext) return Contexts(*file);
-    const auto settings = Resolve(
-        {FlagOf(flags, "address"), FlagOf(flags, "namespace"), FlagOf(flags, "context")},
-        env.get_env, *file);
+    const auto settings =
+        Resolve({FlagOf(flags, "address"), FlagOf(flags, "namespace"), FlagOf(flags, "context")},
+                env.get_env, *file);
     if (!settings.ok()) return {};
     return Ask(Asker(*settings, *env.clock), kind, run);
   };

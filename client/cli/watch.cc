@@ -18,7 +18,7 @@
 namespace penstock::client {
 namespace {
 
-constexpr absl::Duration kTick = absl::Milliseconds(100);   // looks for Ctrl-C
+constexpr absl::Duration kTick = absl::Milliseconds(100);    // looks for Ctrl-C
 constexpr absl::Duration kRedraw = absl::Milliseconds(200);  // the clock of the live display
 constexpr absl::Duration kLineEvery = absl::Seconds(2);      // plain lines, at most
 constexpr int64_t kTailBytes = 8 << 10;
@@ -180,7 +180,8 @@ void ShowNextSteps(Session& session, const v1::RunRef& run, const std::string& f
   std::vector<std::string> commands;
   const std::string id = ToString(run);
   if (!failed_task.empty()) {
-    commands.push_back(session.Suggest(fmt::format("task logs {} {}", id, ShellQuote(failed_task))));
+    commands.push_back(
+        session.Suggest(fmt::format("task logs {} {}", id, ShellQuote(failed_task))));
   }
   commands.push_back(session.Suggest(fmt::format("task list {}", id)));
   commands.push_back(session.Suggest(fmt::format("run retry {} --watch", id)));
@@ -192,8 +193,9 @@ void ShowOutcome(Session& session, const v1::RunProgress& progress) {
   const v1::Run& run = progress.run();
   v1::RunRef ref;
   ref.set_id(run.id());
-  std::string text = fmt::format("Run {} of {}: {} after {}", run.id(), run.dag(),
-                                 StateName(run.state()), FormatElapsed(Elapsed(run, session.now())));
+  std::string text =
+      fmt::format("Run {} of {}: {} after {}", run.id(), run.dag(), StateName(run.state()),
+                  FormatElapsed(Elapsed(run, session.now())));
   if (!run.reason().empty()) text += fmt::format(" ({})", run.reason());
   session.out() << Paint(Printable(text), StyleOf(run.state()), session.color()) << "\n";
   if (run.state() == v1::RUN_STATE_SUCCESS) return;

@@ -25,9 +25,8 @@ bool IsPlainScalar(std::string_view text) {
   }
   // YAML 1.1 readers are still about.
   for (const std::string_view word : {"y", "n", "yes", "no", "on", "off"}) {
-    if (text.size() == word.size() &&
-        std::equal(text.begin(), text.end(), word.begin(),
-                   [](char a, char b) { return (a | 0x20) == b; })) {
+    if (text.size() == word.size() && std::equal(text.begin(), text.end(), word.begin(),
+                                                 [](char a, char b) { return (a | 0x20) == b; })) {
       return false;
     }
   }

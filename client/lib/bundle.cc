@@ -84,8 +84,8 @@ class Finder {
     if (!fs::exists(status)) return absl::OkStatus();
     const bool last = at + 1 == glob.components().size();
     if (fs::is_symlink(status) && fs::is_directory(folder_ / path, error)) {
-      return UsageError(fmt::format(
-          "files: {} is a link to a directory; such links are not followed", path));
+      return UsageError(
+          fmt::format("files: {} is a link to a directory; such links are not followed", path));
     }
     if (!last && !fs::is_directory(status)) return absl::OkStatus();
     return Visit(glob, at, path);
@@ -114,8 +114,8 @@ class Finder {
       const fs::path target = fs::canonical(folder_ / path, error);
       if (error) return UsageError(fmt::format("files: {} is a link that leads nowhere", path));
       if (!IsInside(target)) {
-        return UsageError(fmt::format("files: {} is a link that leads out of {}", path,
-                                      folder_.string()));
+        return UsageError(
+            fmt::format("files: {} is a link that leads out of {}", path, folder_.string()));
       }
       if (fs::is_directory(target, error)) return absl::OkStatus();
     }
@@ -190,8 +190,8 @@ absl::Status CheckSize(const Found& found, const BundleLimits& limits) {
 absl::StatusOr<std::string> ReadExactly(const fs::path& path, int64_t bytes) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return UsageError(fmt::format("files: cannot read {}: {}", path.string(),
-                                  std::strerror(errno)));
+    return UsageError(
+        fmt::format("files: cannot read {}: {}", path.string(), std::strerror(errno)));
   }
   std::string content(static_cast<size_t>(bytes), '\0');
   in.read(content.data(), bytes);

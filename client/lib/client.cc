@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "client/lib/errors.h"
 #include "client/lib/retry.h"
 #include "common/base/check.h"
@@ -74,8 +73,7 @@ template <typename Request, typename Response>
 absl::StatusOr<Response> Client::Call(grpc::Status (Stub::*method)(grpc::ClientContext*,
                                                                    const Request&, Response*),
                                       const Request& request, absl::StatusCode done_if_repeated) {
-  RetryPlan plan(stubs_.size(), preferred_, options_.retry_for,
-                 static_cast<uint64_t>(RandomId()));
+  RetryPlan plan(stubs_.size(), preferred_, options_.retry_for, static_cast<uint64_t>(RandomId()));
   bool told = false;
   for (;;) {
     Response response;
@@ -92,7 +90,7 @@ absl::StatusOr<Response> Client::Call(grpc::Status (Stub::*method)(grpc::ClientC
       told = true;
       if (options_.on_retry) options_.on_retry(PlainReason(status));
     }
-    absl::SleepFor(*pause);
+    options_.sleep(*pause);
   }
 }
 
@@ -160,20 +158,17 @@ absl::StatusOr<v1::DeletePoolResponse> Client::DeletePool(const v1::DeletePoolRe
 absl::StatusOr<v1::ListQueuesResponse> Client::ListQueues(const v1::ListQueuesRequest& request) {
   return Call(&Stub::ListQueues, request, kNever);
 }
-absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers(
-    const v1::ListWorkersRequest& request) {
+absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers(const v1::ListWorkersRequest& request) {
   return Call(&Stub::ListWorkers, request, kNever);
 }
-absl::StatusOr<v1::DrainWorkerResponse> Client::DrainWorker(
-    const v1::DrainWorkerRequest& request) {
+absl::StatusOr<v1::DrainWorkerResponse> Client::DrainWorker(const v1::DrainWorkerRequest& request) {
   return Call(&Stub::DrainWorker, request, kNever);
 }
 absl::StatusOr<v1::ListNamespacesResponse> Client::ListNamespaces(
     const v1::ListNamespacesRequest& request) {
   return Call(&Stub::ListNamespaces, request, kNever);
 }
-absl::StatusOr<v1::Namespace> Client::CreateNamespace(
-    const v1::CreateNamespaceRequest& request) {
+absl::StatusOr<v1::Namespace> Client::CreateNamespace(const v1::CreateNamespaceRequest& request) {
   return Call(&Stub::CreateNamespace, request, kNever);
 }
 absl::StatusOr<v1::Cluster> Client::GetCluster(const v1::GetClusterRequest& request) {
@@ -186,15 +181,13 @@ StreamOptions Client::ForStream() {
 
 std::unique_ptr<ServerStream<v1::RunProgress>> Client::WatchRun(
     const v1::WatchRunRequest& request) {
-  auto prepare = [request](Stub& stub, grpc::ClientContext* context,
-                           grpc::CompletionQueue* queue) {
+  auto prepare = [request](Stub& stub, grpc::ClientContext* context, grpc::CompletionQueue* queue) {
     return stub.PrepareAsyncWatchRun(context, request, queue);
   };
   return std::make_unique<ServerStream<v1::RunProgress>>(ForStream(), prepare, nullptr);
 }
 
-std::unique_ptr<ServerStream<v1::LogRecord>> Client::ReadLogs(
-    const v1::ReadLogsRequest& request) {
+std::unique_ptr<ServerStream<v1::LogRecord>> Client::ReadLogs(const v1::ReadLogsRequest& request) {
   // Shared by the two functions below: where to go on.
   auto position = std::make_shared<v1::ReadLogsRequest>(request);
   auto prepare = [position](Stub& stub, grpc::ClientContext* context,
@@ -209,8 +202,6 @@ std::unique_ptr<ServerStream<v1::LogRecord>> Client::ReadLogs(
   return std::make_unique<ServerStream<v1::LogRecord>>(ForStream(), prepare, observe);
 }
 
-std::string NewIdempotencyKey() {
-  return fmt::format("{:016x}{:016x}", RandomId(), RandomId());
-}
+std::string NewIdempotencyKey() { return fmt::format("{:016x}{:016x}", RandomId(), RandomId()); }
 
 }  // namespace penstock::client

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/lib/server_stream.h"
 #include "common/base/clock.h"
@@ -21,6 +22,8 @@ struct ClientOptions {
   // A stream that has delivered something is resumed for this long after it broke.
   absl::Duration resume_for = absl::Seconds(30);
   int max_message_bytes = 64 << 20;
+  // How a unary call pauses between attempts.
+  std::function<void(absl::Duration)> sleep = absl::SleepFor;
   // Told once per call, before the first pause. May be empty.
   std::function<void(const std::string& reason)> on_retry;
 };

@@ -165,9 +165,21 @@ absl::StatusOr<std::string> ParseAddress(std::string_view text) {
   return fmt::format("{}:{}", host, port);
 }
 
+// Nothing but blanks and comments.
+bool IsBlank(std::string_view yaml) {
+  while (!yaml.empty()) {
+    const size_t end = std::min(yaml.find('\n'), yaml.size() - 1);
+    const size_t first = yaml.find_first_not_of(" \t\r\n");
+    if (first < end + 1 && yaml[first] != '#') return false;
+    yaml.remove_prefix(end + 1);
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<ConfigFile> ParseConfig(std::string_view yaml, std::string_view name) {
+  if (IsBlank(yaml)) return ConfigFile{};
   dag::Problems problems(20);
   dag::YamlTree tree;
   ConfigFile file;

@@ -80,8 +80,8 @@ absl::StatusOr<Glob> Glob::Parse(std::string_view pattern) {
   if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
   if (rest.empty()) return UsageError(fmt::format("files: \"{}\" names nothing", pattern));
   if (rest.front() == '/') {
-    return UsageError(fmt::format(
-        "files: \"{}\" is absolute; patterns are relative to the DAG file", pattern));
+    return UsageError(
+        fmt::format("files: \"{}\" is absolute; patterns are relative to the DAG file", pattern));
   }
   for (size_t begin = 0; begin <= rest.size();) {
     const size_t end = std::min(rest.find('/', begin), rest.size());

@@ -34,7 +34,8 @@ void RetryPlan::Succeeded(absl::Duration retry_for) {
 }
 
 bool IsRetryable(const absl::Status& status) {
-  return absl::IsUnavailable(status) || (absl::IsResourceExhausted(status) && rpc::RetryAfter(status));
+  return absl::IsUnavailable(status) ||
+         (absl::IsResourceExhausted(status) && rpc::RetryAfter(status));
 }
 
 std::string PlainReason(const absl::Status& status) {
