@@ -33,7 +33,7 @@ class Problems {
  private:
   void Trim();
   const size_t max_;
-  size_t comparisons_left_ = 2'000'000;  // for Suggest
+  size_t comparisons_left_ = 500'000;  // for Suggest
   size_t omitted_ = 0;
   std::vector<Problem> list_;
 };

@@ -284,7 +284,7 @@ TEST(ProblemsTest, SizesAreBounded) {
 
 TEST(ProblemsTest, DefaultsThatMultiplyAreBounded) {
   std::string yaml = "dag: d\ndefaults: {env: {A: " + std::string(60'000, 'x') + "}}\ntasks:\n";
-  for (int i = 0; i < 50'000; ++i) {
+  for (int i = 0; i < 2'000; ++i) {
     yaml += fmt::format(" t{}: {{noop: , env: {{B: {}}}}}\n", i, i);
   }
   EXPECT_THAT(ProblemsOf(yaml), ElementsAre(HasSubstr("larger than the limit of 33554432 bytes")));
