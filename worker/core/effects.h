@@ -73,7 +73,7 @@ struct Launch {
   DomainId domain;
   SteadyTime deadline;
 };
-struct Kill {
+struct KillOrder {
   AttemptKey key;
   Cause cause = Cause::kCancelled;
   bool at_once = false;                // SIGKILL; otherwise SIGTERM, grace, SIGKILL
@@ -84,7 +84,7 @@ struct Effects {
   std::vector<SessionId> sessions_closed;  // close its streams
   std::vector<LeaseExtension> leases;
   std::vector<Launch> launches;            // answered by Started and Finished, or Finished alone
-  std::vector<Kill> kills;                 // answered by Finished; may name a launch of above
+  std::vector<KillOrder> kills;            // answered by Finished; may name a launch of above
   std::vector<AttemptKey> forgotten;       // will not be launched: drop what was kept for them
   std::vector<Outgoing> out;               // at most one per stream
   // To be ended and opened again: a hello that says `shared` for the first time must not cross
