@@ -4,6 +4,10 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace penstock::rpc {
 namespace {
 
@@ -31,20 +35,42 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
 }
 
 std::shared_ptr<grpc::Channel> ChannelCache::Get(std::string_view address) {
+  Channels unused;  // destroyed after the lock is released: that may take a moment
   MutexLock lock(&mu_);
+  unused = TakeUnused();
   std::shared_ptr<grpc::Channel>& channel = channels_[std::string(address)];
   if (channel == nullptr) channel = MakeChannel(std::string(address), options_);
   return channel;
 }
 
 void ChannelCache::Forget(std::string_view address) {
+  Channels unused;
   MutexLock lock(&mu_);
-  channels_.erase(std::string(address));
+  const auto it = channels_.find(std::string(address));
+  if (it != channels_.end()) {
+    retired_.push_back(std::move(it->second));
+    channels_.erase(it);
+  }
+  unused = TakeUnused();
+}
+
+// Nobody can begin to use a channel that only this list holds.
+ChannelCache::Channels ChannelCache::TakeUnused() {
+  const auto first = std::partition(retired_.begin(), retired_.end(),
+                                    [](const auto& channel) { return channel.use_count() > 1; });
+  Channels unused(std::make_move_iterator(first), std::make_move_iterator(retired_.end()));
+  retired_.erase(first, retired_.end());
+  return unused;
 }
 
 size_t ChannelCache::size() const {
   MutexLock lock(&mu_);
   return channels_.size();
+}
+
+size_t ChannelCache::retired() const {
+  MutexLock lock(&mu_);
+  return retired_.size();
 }
 
 }  // namespace penstock::rpc

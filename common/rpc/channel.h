@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -28,20 +29,27 @@ struct ChannelOptions {
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const ChannelOptions& options);
 
-// One channel per address. Thread-safe.
+// One channel per address. Thread-safe. Must outlive the calls on its channels.
 class ChannelCache {
  public:
   explicit ChannelCache(const ChannelOptions& options) : options_(options) {}
   std::shared_ptr<grpc::Channel> Get(std::string_view address) ABSL_LOCKS_EXCLUDED(mu_);
-  // Lets go of the channel; calls under way keep it until they end.
+  // The next Get makes a new channel. The old one goes once no call uses it, never on a gRPC thread
+  // (see OpenStream in stream.h): at a later Get or Forget, or with the cache.
   void Forget(std::string_view address) ABSL_LOCKS_EXCLUDED(mu_);
   size_t size() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Forgotten channels that are still in use, as of the last Get or Forget.
+  size_t retired() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
+  Channels TakeUnused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   const ChannelOptions options_;
   mutable Mutex mu_;
   // Shared with the stubs, as gRPC's interface wants it.
   absl::flat_hash_map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mu_);
+  Channels retired_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace penstock::rpc

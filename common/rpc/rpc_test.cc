@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -113,6 +114,7 @@ class EchoService : public Echo::CallbackService {
 
   grpc::ServerUnaryReactor* Once(grpc::CallbackServerContext* context, const Note* request,
                                  Note* response) override {
+    last_context = context;
     return RunUnary(context, executor_, [this, request, response]() -> absl::Status {
       ++calls;
       signal.Announce("running");
@@ -139,6 +141,7 @@ class EchoService : public Echo::CallbackService {
 
   std::atomic<bool> hold{false};
   std::atomic<int> calls{0};
+  std::atomic<grpc::CallbackServerContext*> last_context{nullptr};
   service::Event release;
   TestSignal signal;
 
@@ -215,6 +218,8 @@ TEST_F(RpcTest, ACallThatIsTooLateDoesNotRun) {
   running.Wait();
   EXPECT_THAT(Once(1, nullptr, absl::Milliseconds(20)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
+  // The server judges by its own clock, a moment later.
+  while (!service_.last_context.load()->IsCancelled()) sched_yield();
   release.Set();
   executor_.Shutdown();
   EXPECT_EQ(service_.calls, 0);
@@ -371,6 +376,20 @@ TEST(ChannelCacheTest, KeepsOneChannelPerAddress) {
   cache.Forget("127.0.0.1:1");
   EXPECT_EQ(cache.size(), 1u);
   EXPECT_NE(cache.Get("127.0.0.1:1"), a);
+}
+
+TEST(ChannelCacheTest, KeepsAForgottenChannelWhileItIsUsed) {
+  ChannelCache cache{ChannelOptions{}};
+  auto used = cache.Get("127.0.0.1:1");
+  const std::weak_ptr<grpc::Channel> watch = used;
+  cache.Forget("127.0.0.1:1");
+  cache.Forget("127.0.0.1:1");
+  EXPECT_EQ(cache.retired(), 1u);
+  used.reset();
+  EXPECT_FALSE(watch.expired());
+  cache.Get("127.0.0.1:2");
+  EXPECT_EQ(cache.retired(), 0u);
+  EXPECT_TRUE(watch.expired());
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 //       options,
 //       [&](std::shared_ptr<rpc::Stream<Req>> s) { return std::make_shared<MyHandler>(s); });
 #include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/client_callback.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
@@ -134,8 +134,11 @@ class ClientBidi final : public grpc::ClientBidiReactor<Out, In>, StreamTranspor
   void OnWritesDoneDone(bool ok) override { core_->OnWriteDone(ok); }
   void OnDone(const grpc::Status& status) override {
     const absl::Status end = FromGrpc(status);
-    core_->OnDone(&end);
+    const std::shared_ptr<StreamCore<In, Out>> core = core_;
+    // First, because the context holds the channel: whoever hears of the end may let its own hold
+    // go, and the last one must not go on this thread (see OpenStream).
     delete this;
+    core->OnDone(&end);
   }
 
  private:
@@ -168,8 +171,11 @@ class ClientReader final : public grpc::ClientReadReactor<In>, StreamTransport<I
   void OnReadDone(bool ok) override { core_->OnReadDone(ok); }
   void OnDone(const grpc::Status& status) override {
     const absl::Status end = FromGrpc(status);
-    core_->OnDone(&end);
+    const std::shared_ptr<StreamCore<In, NoMessage>> core = core_;
+    // First, because the context holds the channel: whoever hears of the end may let its own hold
+    // go, and the last one must not go on this thread (see OpenStream).
     delete this;
+    core->OnDone(&end);
   }
 
  private:
@@ -219,7 +225,7 @@ std::shared_ptr<Stream<Out>> OpenStream(const Start& start, const StreamOptions<
 }
 
 // Opens a server-streaming call. The request that `start` passes to the stub may go afterwards. End
-// it with Cancel.
+// it with Cancel. Keep the channel until OnClosed, as for OpenStream.
 template <typename In, typename Start>
 std::shared_ptr<Stream<NoMessage>> OpenReader(const Start& start,
                                               const HandlerFactory<In, NoMessage>& factory) {
