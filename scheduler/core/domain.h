@@ -227,6 +227,7 @@ class Domain {
   std::string DescribeUpstream(const Run& run, uint32_t task) const;
 
   const DomainOptions options_;
+  const SteadyTime loaded_at_;
   const DomainId id_;
   const Epoch epoch_;
   SessionTable sessions_;
@@ -250,7 +251,7 @@ class Domain {
   std::deque<Command> held_commands_;
   std::vector<RunId> finished_;                             // to be removed after this step
   std::deque<RunRow> recent_;                               // ended runs that were given a key
-  absl::flat_hash_set<VersionId> wanted_versions_;
+  absl::btree_set<VersionId> wanted_versions_;
   RunId next_id_;
   int64_t ids_left_ = 0;
   bool dispatch_due_ = true;

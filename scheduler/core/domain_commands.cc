@@ -82,6 +82,11 @@ const Run* Domain::FindByKeys(const NewRun& wanted) const {
 }
 
 absl::Status Domain::CheckNewRun(const NewRun& wanted, const DagState& dag) const {
+  const bool keyed = !wanted.key.empty() || !wanted.idempotency_key.empty() ||
+                     wanted.logical_date_us != 0;
+  if (keyed && wanted.looked_up < loaded_at_) {
+    return absl::AbortedError("the keys were looked up before the domain was loaded");
+  }
   if (!wanted.key.empty() && by_key_.contains({wanted.dag, wanted.key})) {
     return Refuse(absl::StatusCode::kAlreadyExists,
                   fmt::format("DAG {} already has a run with key {}", dag.row.name, wanted.key));

@@ -10,6 +10,7 @@ namespace penstock::core {
 
 Domain::Domain(DomainOptions options, DomainFacts facts, const VersionMap& versions, Now now)
     : options_(std::move(options)),
+      loaded_at_(now.steady),
       id_(facts.domain),
       epoch_(facts.epoch),
       admission_(sessions_, options_.ageing_bound) {

@@ -268,7 +268,8 @@ std::string Domain::Digest() const {
       const TaskState state = inst.state == TaskState::kRunning ? TaskState::kLeased : inst.state;
       text += fmt::format(" {}:{} a={} t={} i={}", t, ToString(state), inst.attempt, inst.tries,
                           inst.infra_tries);
-      if (!IsTerminal(state)) text += fmt::format(" left={} seen={}", inst.remaining, int{inst.seen});
+      // A run on its way to an end counts nothing any more.
+      if (!IsTerminal(state) && run->row.intent == RunIntent::kNone) text += fmt::format(" left={} seen={}", inst.remaining, int{inst.seen});
     }
     text += '\n';
   }

@@ -295,7 +295,7 @@ void Domain::SetIntent(Run& run, RunIntent intent, std::string reason, Now now) 
   run.row.intent = intent;
   run.row.reason = std::move(reason);
   run.row.quarantined = false;
-  WriteRun(run);
+  WriteRun(run, /*by_user=*/intent != RunIntent::kTimeout);
   run.sweep = 0;
   run.sweeping = true;
   run.clearing.clear();

@@ -104,6 +104,10 @@ struct NewRun {
   int64_t logical_date_us = 0;
   std::string params_json;           // resolved against the version's declaration
   std::string note;
+  // When the database was last asked for runs with these keys, on this process' clock. A domain
+  // knows the keys of live and recent runs only, so a look-up from before its load is too old:
+  // ABORTED, look them up again. Without keys it does not matter.
+  SteadyTime looked_up;
 };
 struct CreateRuns {
   std::vector<NewRun> runs;          // all or none

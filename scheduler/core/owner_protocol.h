@@ -104,6 +104,10 @@ class OwnerProtocol {
     return domain_ != nullptr && domain_->HasEffects() ? taken_ + 1 : taken_;
   }
   uint64_t covered() const { return covered_; }
+  // Events and commands that were offered and not applied yet.
+  size_t queued() const { return queue_.size(); }
+  // What the outstanding flush carries; null when there is none. For the simulator's mutations.
+  const Effects* in_flight() const { return in_flight_ ? &*in_flight_ : nullptr; }
   SteadyTime NextSteady() const;
   absl::Time NextWall() const;
 

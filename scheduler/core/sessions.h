@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/btree_set.h"
 #include "common/base/clock.h"
 #include "common/dag/spec.h"
 #include "scheduler/core/events.h"
@@ -36,7 +36,7 @@ struct Session {
   bool shared = false;
   bool lost = false;                 // given up; stays until its last lease has been taken back
   SteadyTime trusted_until;          // lost from then on, connected or not
-  absl::flat_hash_set<TaskKey> leases;
+  absl::btree_set<TaskKey> leases;
   int64_t used_cpu_millis = 0;
   int64_t used_memory_bytes = 0;
   std::map<std::string, int64_t> used_custom;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -114,7 +114,7 @@ class SessionHub {
   struct Session {
     core::SessionInfo info;
     std::shared_ptr<SessionStream> stream;
-    absl::flat_hash_map<DomainId, Binding> bindings;
+    absl::btree_map<DomainId, Binding> bindings;
   };
   struct Owner {
     Epoch epoch;
@@ -125,8 +125,8 @@ class SessionHub {
 
   const Clock& clock_;
   mutable Mutex mu_;
-  absl::flat_hash_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<DomainId, Owner> owners_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mu_);
+  absl::btree_map<DomainId, Owner> owners_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> fleet_ ABSL_GUARDED_BY(mu_);
   int64_t next_binding_ ABSL_GUARDED_BY(mu_) = 1;
 };

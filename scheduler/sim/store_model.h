@@ -1,0 +1,96 @@
+#pragma once
+// The database as the simulator believes it to be: one domain's tables in memory, with the same
+// refusals as the real one. Compared with PostgreSQL by tests/integration's differential test.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "scheduler/core/facts.h"
+#include "scheduler/core/flush_batch.h"
+#include "scheduler/store/domain_store.h"
+
+namespace penstock::sim {
+
+// Deliberate mistakes that the invariants must catch (a check that cannot fail is none).
+enum class Mutation {
+  kNone,
+  kSkipFence,            // the database accepts a deposed owner's flush
+  kSendBeforeCommit,     // assignments leave before their rows are committed
+  kAnswerBeforeCommit,   // clients are answered before the commit
+  kAckBeforeCommit,      // workers may forget results that are not durable
+  kReuseAttempt,         // a load forgets attempt numbers
+  kIgnoreSessionLease,   // sessions are given up at once after a takeover
+  kConfirmWithoutLease,  // renewals are confirmed by an owner whose own lease has ended
+  kForgetLimits,         // a load forgets which pool slots are taken
+  kForgetKeys,           // repeated submits are not recognised by the database
+  kUnknownIsFailed,      // a flush in doubt is taken for lost and its inputs are applied again
+  kUnknownIsCommitted,   // a flush in doubt is taken for committed
+  kGuardianSleeps,       // nobody kills attempts whose lease ended
+  kStaleAccepted,        // the database takes a result of an older attempt
+  kLoseCounters,         // a load miscounts what the upstream has done
+};
+// Names as on the command line; empty for an unknown one.
+std::string_view ToString(Mutation mutation);
+const std::map<std::string, Mutation, std::less<>>& Mutations();
+
+// Not thread-safe.
+class StoreModel : public store::DomainStore {
+ public:
+  explicit StoreModel(DomainId domain, Mutation mutation = Mutation::kNone)
+      : domain_(domain), mutation_(mutation) {}
+
+  absl::StatusOr<core::LoadResult> TakeOver(SchedulerId self, Epoch seen_epoch) override;
+  absl::StatusOr<core::LoadResult> Reload(Epoch epoch, FlushSeq in_doubt) override;
+  core::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override;
+  absl::StatusOr<store::IdBlock> TakeIds(Epoch epoch, int64_t count) override;
+  absl::Status Release(Epoch epoch) override;
+  absl::StatusOr<core::DomainFacts> LoadRun(RunId run) override;
+
+  // Configuration that no flush writes.
+  void AddNamespace(const core::NamespaceRow& row) { namespaces_.push_back(row); }
+
+  // ---- For checks ----
+  Epoch epoch() const { return epoch_; }
+  SchedulerId owner() const { return owner_; }
+  FlushSeq last_seq() const;
+  const core::RunRow* FindRun(RunId id) const;
+  const core::TaskRow* FindTask(const core::TaskKey& key) const;
+  const absl::btree_map<RunId, core::RunRow>& runs() const { return runs_; }
+  const std::map<FlushSeq, Epoch>& fence() const { return fence_; }
+  // The run that a client's key made; null = none.
+  const core::RunRow* FindByIdempotencyKey(const std::string& key) const;
+  int RunsWithKey(const std::string& key) const;
+  int32_t PoolSlots(const std::string& name) const;  // 0 when there is no such pool
+  // What a load would read now; changes nothing.
+  core::DomainFacts Facts() const;
+  // Called with each batch just before it takes effect.
+  std::function<void(const core::FlushBatch&)> on_commit;
+
+ private:
+  absl::Status Check(const core::FlushBatch& batch, RunId* culprit) const;
+  void Write(Epoch epoch, const core::FlushBatch& batch);
+  core::DomainFacts Load();
+  FlushSeq InsertFence(Epoch epoch);
+
+  const DomainId domain_;
+  const Mutation mutation_;
+  Epoch epoch_;
+  SchedulerId owner_;
+  std::map<FlushSeq, Epoch> fence_;
+  int loads_without_progress_ = 0;
+  int64_t next_id_ = (int64_t{1} << 40) + 1;
+  std::vector<core::NamespaceRow> namespaces_;
+  absl::btree_map<DagId, core::DagRow> dags_;
+  absl::btree_map<std::string, core::PoolRow> pools_;
+  absl::btree_map<RunId, core::RunRow> runs_;
+  absl::flat_hash_map<RunId, absl::btree_map<int32_t, core::TaskRow>> tasks_;
+  absl::btree_map<SessionId, core::SessionRow> sessions_;
+  std::map<std::pair<DagId, std::string>, RunId> by_key_;
+  std::multimap<std::string, RunId> by_idempotency_;
+};
+
+}  // namespace penstock::sim

@@ -1,0 +1,316 @@
+#include "scheduler/sim/world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "fmt/format.h"
+#include "scheduler/sim/database.h"
+#include "scheduler/sim/sim_scheduler.h"
+#include "scheduler/sim/sim_worker.h"
+
+namespace penstock::sim {
+namespace {
+
+constexpr DomainId kDomain(1);
+constexpr NamespaceId kNamespace(1);
+constexpr int64_t kQuietLimitUs = 400'000'000;  // of faultless time in which all runs must end
+
+// A random DAG of up to 24 tasks: layers, trigger rules, retries, pools.
+dag::DagSpec RandomDag(int number, SplitMix64& random) {
+  static constexpr dag::TriggerRule kRules[] = {
+      dag::TriggerRule::kAllSuccess, dag::TriggerRule::kAllSuccess, dag::TriggerRule::kAllSuccess,
+      dag::TriggerRule::kAllDone,    dag::TriggerRule::kNoneFailed, dag::TriggerRule::kOneSuccess,
+      dag::TriggerRule::kOneFailed,  dag::TriggerRule::kAllFailed,  dag::TriggerRule::kOneDone};
+  dag::DagSpec spec;
+  spec.dag = fmt::format("dag{}", number);
+  spec.max_active_runs = 1 + static_cast<int>(random.Below(12));
+  spec.max_active_tasks = random.OneIn(3) ? 1 + static_cast<int>(random.Below(6)) : 0;
+  if (random.OneIn(6)) spec.run_timeout = absl::Seconds(5 + random.Below(30));
+  const uint64_t count = 1 + random.Below(24);
+  for (uint64_t t = 0; t < count; ++t) {
+    dag::TaskSpec task;
+    task.id = fmt::format("t{:02}", t);
+    task.kind = dag::TaskKind::kNoop;
+    task.noop_on_worker = random.OneIn(2);
+    if (!task.noop_on_worker && !random.OneIn(5)) {
+      task.kind = dag::TaskKind::kSh;
+      task.sh = "true";
+    }
+    task.priority = static_cast<int32_t>(random.Below(4));
+    if (t > 0) task.trigger_rule = kRules[random.Below(std::size(kRules))];
+    for (uint64_t up = 0; up < t; ++up) {
+      if (random.Below(t) < 2) task.needs.push_back(static_cast<uint32_t>(up));
+    }
+    task.settings.Change([&](dag::TaskSettings& s) {
+      if (random.OneIn(3)) s.pool = random.OneIn(2) ? "small" : "large";
+      s.pool_slots = 1 + static_cast<int32_t>(random.Below(2));
+      s.retries.max = static_cast<int32_t>(random.Below(3));
+      s.retries.initial = absl::Milliseconds(100 + random.Below(3000));
+      s.retries.ceiling = absl::Seconds(10);
+      s.retries.jitter = random.OneIn(2);
+    });
+    spec.tasks.push_back(std::move(task));
+  }
+  return spec;
+}
+
+}  // namespace
+
+World::World(Options options)
+    : options_(options),
+      random_(options.seed),
+      store_(kDomain, options.mutation),
+      checker_(store_, versions_),
+      database_(std::make_unique<Database>(*this)) {
+  store_.AddNamespace({kNamespace, "default", 1});
+  store_.on_commit = [this](const core::FlushBatch& batch) { checker_.OnCommit(batch); };
+  MakeVersions();
+  for (int i = 0; i < options_.schedulers; ++i) {
+    schedulers_.push_back(std::make_unique<SimScheduler>(*this, i));
+  }
+  for (int i = 0; i < options_.workers; ++i) {
+    workers_.push_back(std::make_unique<SimWorker>(*this, i));
+  }
+}
+
+World::~World() = default;
+
+void World::Tell(const std::string& line) {
+  if (options_.verbose) {
+    std::fprintf(stderr, "%12.6f %s\n", static_cast<double>(loop_.now_us()) / 1e6, line.c_str());
+  }
+}
+
+void World::MakeVersions() {
+  core::FlushBatch setup;
+  for (int n = 1; n <= 12; ++n) {
+    dag::DagSpec spec = RandomDag(n, random_);
+    core::DagRow row;
+    row.id = DagId(n);
+    row.ns = kNamespace;
+    row.name = spec.dag;
+    row.version = VersionId(n);
+    row.max_active_runs = spec.max_active_runs;
+    versions_[row.version] = std::make_shared<const dag::Topology>(std::move(spec));
+    setup.dags.push_back({row, false});
+    dags_.push_back(row);
+  }
+  setup.pools.push_back({{"small", 3, ""}, false});
+  setup.pools.push_back({{"large", 7, ""}, false});
+  (void)store_.Flush(Epoch(), FlushSeq(1), setup);
+}
+
+// ---- Clients ----
+
+void World::SubmitSome() {
+  if (submitted_tasks_ >= options_.tasks) return;
+  const core::DagRow& dag = dags_[random_.Below(dags_.size())];
+  submitted_tasks_ += versions_.at(dag.version)->task_count();
+  ++outstanding_submits_;
+  Submit(fmt::format("key-{}", next_key_++), dag.id);
+  // Bursts with pauses between them, so that faults meet both a busy and an idle cluster.
+  const int64_t pause_us = random_.OneIn(8) ? Micros(100, 4'000'000) : Micros(100, 20'000);
+  loop_.After(pause_us, [this] { SubmitSome(); });
+}
+
+// As a client does: look the key up, ask the owner, and ask again until there is an answer.
+void World::Submit(const std::string& key, DagId dag) {
+  if (checker_.acknowledged().contains(key)) {
+    --outstanding_submits_;
+    return;
+  }
+  loop_.After(1'000'000, [this, key, dag] { Submit(key, dag); });
+  const core::RunRow* known = store_.FindByIdempotencyKey(key);
+  if (known != nullptr && options_.mutation != Mutation::kForgetKeys) {
+    checker_.OnRunAcknowledged(key, known->id);
+    return;
+  }
+  for (auto& scheduler : schedulers_) {
+    if (!scheduler->owns() || scheduler->paused()) continue;
+    core::NewRun run;
+    run.dag = dag;
+    run.idempotency_key = key;
+    run.looked_up = loop_.Steady();
+    loop_.After(Micros(100, 3000), [this, key, s = scheduler.get(), run, life = scheduler->life()] {
+      if (!s->alive() || s->life() != life) return;
+      s->Run([this, key, s, run] {
+        s->Execute(core::CreateRuns{{run}}, [this, key](const core::Reply& reply) {
+          if (reply.status.ok()) checker_.OnRunAcknowledged(key, reply.runs.front().id);
+        });
+      });
+    });
+    // A second, impatient submit of the same key.
+    if (random_.OneIn(20)) {
+      SubmitAgain(scheduler.get(), run, key);
+    }
+    return;
+  }
+}
+
+void World::SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const std::string& key) {
+  loop_.After(Micros(100, 200'000), [this, scheduler, run, key, life = scheduler->life()] {
+    if (!scheduler->alive() || scheduler->life() != life) return;
+    scheduler->Run([this, scheduler, run, key] {
+      scheduler->Execute(core::CreateRuns{{run}}, [this, key](const core::Reply& reply) {
+        if (reply.status.ok()) checker_.OnRunAcknowledged(key, reply.runs.front().id);
+      });
+    });
+  });
+}
+
+void World::UserActions() {
+  if (quiet_) return;
+  loop_.After(Micros(200'000, 3'000'000), [this] { UserActions(); });
+  if (store_.runs().empty()) return;
+  auto run = store_.runs().begin();
+  std::advance(run, static_cast<int64_t>(random_.Below(store_.runs().size())));
+  for (auto& scheduler : schedulers_) {
+    if (!scheduler->owns() || scheduler->paused()) continue;
+    core::CommandBody body;
+    switch (random_.Below(4)) {
+      case 0:
+        body = core::CancelRun{run->first};
+        break;
+      case 1: {
+        auto facts = store_.LoadRun(run->first);
+        body = core::RetryRun{run->first,
+                              std::make_shared<const core::DomainFacts>(*std::move(facts))};
+        break;
+      }
+      default: {
+        const core::DagRow& dag = dags_[random_.Below(dags_.size())];
+        body = core::SetDagPaused{dag.id, true};
+        loop_.After(Micros(100'000, 2'000'000), [this, id = dag.id] { Unpause(id); });
+        break;
+      }
+    }
+    scheduler->Execute(std::move(body), [](const core::Reply&) {});
+    return;
+  }
+}
+
+void World::Unpause(DagId id) {
+  const auto facts = store_.Facts();
+  const bool paused = std::any_of(facts.dags.begin(), facts.dags.end(),
+                                  [&](const auto& dag) { return dag.id == id && dag.paused; });
+  if (!paused) {
+    // The pause itself may still be on its way.
+    if (!quiet_) loop_.After(1'000'000, [this, id] { Unpause(id); });
+    return;
+  }
+  for (auto& scheduler : schedulers_) {
+    if (scheduler->owns() && !scheduler->paused()) {
+      scheduler->Execute(core::SetDagPaused{id, false}, [](const core::Reply&) {});
+      break;
+    }
+  }
+  loop_.After(500'000, [this, id] { Unpause(id); });
+}
+
+// ---- Faults ----
+
+void World::InjectFault() {
+  if (quiet_) return;
+  loop_.After(Micros(100'000, 6'000'000), [this] { InjectFault(); });
+  ++report_.faults;
+  SimScheduler* scheduler = schedulers_[random_.Below(schedulers_.size())].get();
+  SimWorker* worker = workers_[random_.Below(workers_.size())].get();
+  const int64_t while_us = Micros(50'000, 25'000'000);
+  switch (random_.Below(9)) {
+    case 0:
+      if (!scheduler->alive()) break;
+      scheduler->Kill();
+      loop_.After(Micros(10'000, 5'000'000), [scheduler] { scheduler->Start(); });
+      break;
+    case 1:
+      if (!scheduler->alive() || scheduler->paused()) break;
+      scheduler->Pause();
+      loop_.After(while_us, [scheduler, life = scheduler->life()] {
+        if (scheduler->life() == life) scheduler->Resume();
+      });
+      break;
+    case 2:
+      scheduler->CutDatabase(true);
+      loop_.After(while_us, [scheduler] { scheduler->CutDatabase(false); });
+      break;
+    case 3:
+      if (!worker->alive()) break;
+      worker->KillMain();
+      loop_.After(Micros(100'000, 4'000'000), [worker] { worker->Start(); });
+      break;
+    case 4:
+      if (!worker->alive() || worker->paused()) break;
+      worker->Pause();
+      loop_.After(while_us, [worker] {
+        if (worker->alive() && worker->paused()) worker->Resume();
+      });
+      break;
+    case 5:
+      if (!worker->alive()) break;
+      worker->LoseNode();
+      loop_.After(Micros(3'000'000, 30'000'000), [worker] { worker->Start(); });
+      break;
+    case 6:
+      Tell("database down");
+      database_->Crash(Micros(20'000, 8'000'000));
+      break;
+    default:
+      worker->Stall(static_cast<int>(random_.Below(schedulers_.size())),
+                    loop_.now_us() + Micros(10'000, 20'000'000));
+      break;
+  }
+}
+
+void World::CheckDigests() {
+  for (auto& scheduler : schedulers_) scheduler->CompareDigest();
+  loop_.After(Micros(20'000, 400'000), [this] {
+    if (!Done()) CheckDigests();
+  });
+}
+
+bool World::Done() const {
+  if (submitted_tasks_ < options_.tasks || outstanding_submits_ > 0) return false;
+  return std::all_of(store_.runs().begin(), store_.runs().end(),
+                     [](const auto& run) { return core::IsTerminal(run.second.state); });
+}
+
+Report World::Run() {
+  for (auto& scheduler : schedulers_) scheduler->Start();
+  for (auto& worker : workers_) worker->Start();
+  SubmitSome();
+  UserActions();
+  CheckDigests();
+  if (options_.faults) loop_.After(500'000, [this] { InjectFault(); });
+  int64_t quiet_at_us = 0;
+  int64_t next_look_us = 0;
+  bool in_time = true;
+  while (checker_.violations().empty() && loop_.Step()) {
+    if (!quiet_ && submitted_tasks_ >= options_.tasks) {
+      quiet_ = true;
+      quiet_at_us = loop_.now_us();
+      for (const core::DagRow& dag : dags_) {
+        loop_.After(10'000'000, [this, id = dag.id] { Unpause(id); });
+      }
+    }
+    if (loop_.now_us() < next_look_us) continue;
+    next_look_us = loop_.now_us() + 200'000;
+    if (Done()) break;
+    if (quiet_ && loop_.now_us() > quiet_at_us + kQuietLimitUs) {
+      in_time = false;
+      break;
+    }
+  }
+  // What still runs (attempts whose end nobody waits for) ends within a lease.
+  const int64_t rest_us = loop_.now_us() + 45'000'000;
+  while (checker_.violations().empty() && loop_.now_us() < rest_us && loop_.Step()) {
+  }
+  if (checker_.violations().empty()) checker_.OnQuiet(in_time);
+  report_.violations = checker_.violations();
+  report_.completed = checker_.completed();
+  report_.launched = checker_.launched();
+  report_.virtual_seconds = static_cast<double>(loop_.now_us()) / 1e6;
+  return report_;
+}
+
+}  // namespace penstock::sim

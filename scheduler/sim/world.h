@@ -1,0 +1,98 @@
+#pragma once
+// A whole cluster in virtual time: schedulers, workers with their guardians, the network between
+// them, the database, clients, and faults at random. The owner protocol, the core, the session hub,
+// the fleet judge and the worker's core are the production ones; what is modelled is the database,
+// the network and the processes' ways to die. The same options give the same story.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "common/lease/terms.h"
+#include "scheduler/sim/checker.h"
+#include "scheduler/sim/event_loop.h"
+#include "scheduler/sim/store_model.h"
+
+namespace penstock::sim {
+
+class SimScheduler;
+class SimWorker;
+class Database;
+
+struct Options {
+  uint64_t seed = 1;
+  int64_t tasks = 2000;          // submit runs until they have this many task instances
+  int schedulers = 2;
+  int workers = 3;
+  int slots = 8;                 // of each worker
+  bool faults = true;
+  Mutation mutation = Mutation::kNone;
+  bool verbose = false;          // tell the story on standard error
+};
+
+struct Report {
+  std::vector<std::string> violations;
+  int64_t completed = 0;         // task instances that ended
+  int64_t launched = 0;
+  int64_t takeovers = 0;
+  int64_t reloads = 0;
+  int64_t faults = 0;
+  int64_t flushes = 0;
+  double virtual_seconds = 0;
+};
+
+class World {
+ public:
+  explicit World(Options options);
+  ~World();
+  Report Run();
+
+  // ---- For the parts ----
+  const Options& options() const { return options_; }
+  EventLoop& loop() { return loop_; }
+  SplitMix64& random() { return random_; }
+  Checker& checker() { return checker_; }
+  StoreModel& store() { return store_; }
+  Database& database() { return *database_; }
+  const lease::Terms& terms() const { return terms_; }
+  const core::VersionMap& versions() const { return versions_; }
+  std::vector<std::unique_ptr<SimScheduler>>& schedulers() { return schedulers_; }
+  std::vector<std::unique_ptr<SimWorker>>& workers() { return workers_; }
+  Report& report() { return report_; }
+  int64_t Micros(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(high - low + 1)));
+  }
+  void Tell(const std::string& line);
+  bool quiet() const { return quiet_; }  // faults have stopped
+
+ private:
+  void MakeVersions();
+  void SubmitSome();
+  void Submit(const std::string& key, DagId dag);
+  void SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const std::string& key);
+  void UserActions();
+  void Unpause(DagId id);
+  void InjectFault();
+  void CheckDigests();
+  bool Done() const;
+
+  const Options options_;
+  const lease::Terms terms_;
+  EventLoop loop_;
+  SplitMix64 random_;
+  core::VersionMap versions_;
+  std::vector<core::DagRow> dags_;
+  StoreModel store_;
+  Checker checker_;
+  std::unique_ptr<Database> database_;
+  std::vector<std::unique_ptr<SimScheduler>> schedulers_;
+  std::vector<std::unique_ptr<SimWorker>> workers_;
+  Report report_;
+  int64_t submitted_tasks_ = 0;
+  int64_t outstanding_submits_ = 0;
+  int next_key_ = 0;
+  bool quiet_ = false;
+};
+
+}  // namespace penstock::sim
