@@ -374,8 +374,9 @@ TEST_F(AppTest, WatchIsLeftByCtrlC) {
   AnswerWatch({});
   EXPECT_EQ(Run({"run", "watch", "42"}), 130);
   EXPECT_EQ(err_,
-            "penstock: detached; the run goes on. Watch it again: penstock run watch 42   Stop it: "
-            "penstock run cancel 42\n");
+            "penstock: detached; the run goes on\n"
+            "  watch it again: penstock run watch 42\n"
+            "  stop it:        penstock run cancel 42\n");
 }
 
 TEST_F(AppTest, TriggerWatchesToTheEnd) {
@@ -505,7 +506,8 @@ TEST_F(AppTest, ShowsWhatWillReallyRun) {
   };
   EXPECT_EQ(Run({"dag", "show", "d", "--effective"}), 0);
   EXPECT_THAT(out_, StartsWith("dag: d\nmax_active_runs: 16\n"));
-  EXPECT_THAT(out_, HasSubstr("    trigger_rule: all_success\n    noop:\n      \"on\": scheduler\n"));
+  EXPECT_THAT(out_,
+              HasSubstr("    trigger_rule: all_success\n    noop:\n      \"on\": scheduler\n"));
 }
 
 TEST_F(AppTest, CompletesFromTheServer) {

@@ -1,8 +1,8 @@
 // standalone, completion, version, help.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "client/cli/commands.h"
 #include "client/cli/complete.h"
@@ -11,6 +11,7 @@
 #include "client/cli/session.h"
 #include "client/cli/text.h"
 #include "client/cli/yaml.h"
+#include "client/standalone/instance_lock.h"
 #include "client/standalone/standalone.h"
 #include "common/base/status_macros.h"
 
@@ -42,9 +43,11 @@ StandaloneOptions OptionsOf(const Invocation& call) {
 // What standalone.json says; there while the cluster is up.
 Result StandaloneStatus(Session& session, const std::string& data_dir) {
   const std::string path = data_dir + "/standalone.json";
+  const bool held = FindHolder(data_dir + "/standalone.lock").held;
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    session.Note(fmt::format("nothing runs in {}", data_dir));
+  if (!held || !std::filesystem::exists(path, error)) {
+    session.Note(fmt::format("{} {}", held ? "the cluster starts or stops in" : "nothing runs in",
+                             data_dir));
     return ExitCode::kUnreachable;
   }
   PENSTOCK_ASSIGN_OR_RETURN(const std::string json,

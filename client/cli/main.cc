@@ -28,6 +28,8 @@ size_t TerminalColumns() {
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
+  // gRPC's own log lines say nothing that the errors do not; who debugs sets the variable.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   penstock::client::Environment env;
   env.in = &std::cin;
   env.out = &std::cout;

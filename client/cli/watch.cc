@@ -205,9 +205,10 @@ void ShowOutcome(Session& session, const v1::RunProgress& progress) {
 }
 
 ExitCode Detach(Session& session, const v1::RunRef& run) {
-  session.Note(fmt::format("detached; the run goes on. Watch it again: {}   Stop it: {}",
-                           session.Suggest(fmt::format("run watch {}", ToString(run))),
-                           session.Suggest(fmt::format("run cancel {}", ToString(run)))));
+  const std::string id = ToString(run);
+  session.Note(fmt::format("detached; the run goes on\n  watch it again: {}\n  stop it:        {}",
+                           session.Suggest("run watch " + id),
+                           session.Suggest("run cancel " + id)));
   return ExitCode::kInterrupted;
 }
 
