@@ -29,12 +29,14 @@ void WorkerCore::Welcomed(const Welcome& welcome, const Now& now, Effects* fx) {
   stream.session = welcome.session;
   stream.term = welcome.term;
   if (draining_) fx->To(welcome.stream).draining = true;
-  if (incarnation_ && welcome.incarnation && incarnation_ != welcome.incarnation) {
-    // The database was restored: nothing that was leased before it means anything any more.
-    for (auto& [id, domain] : domains_) LoseSession(domain, fx);
-  }
-  if (welcome.incarnation) incarnation_ = welcome.incarnation;
   Expire(now.steady, fx);
+  Incarnation& known = incarnations_[welcome.session];
+  if (known && known < welcome.incarnation) {
+    for (auto& [id, domain] : domains_) {
+      if (domain.session == welcome.session) LoseSession(domain, fx);
+    }
+  }
+  known = std::max(known, welcome.incarnation);
 }
 
 void WorkerCore::StreamClosed(StreamId stream) {
@@ -72,7 +74,13 @@ void WorkerCore::Ended(StreamId stream_id, DomainId id, Epoch epoch, EndReason r
     return;
   }
   Domain* domain = Find(id);
-  if (domain == nullptr || epoch < domain->epoch) return;
+  if (domain == nullptr) {
+    // The session is not wanted even where it holds nothing.
+    const bool newest = stream->second.session == sessions_.back();
+    if (reason == EndReason::kSessionLost && newest) OpenSession(fx);
+    return;
+  }
+  if (epoch < domain->epoch) return;
   if (reason == EndReason::kSessionLost) {
     if (stream->second.session == domain->session) LoseSession(*domain, fx);
     return;
@@ -199,7 +207,9 @@ void WorkerCore::CloseUnusedSessions(Effects* fx) {
            });
   };
   for (const SessionId session : sessions_) {
-    if (unused(session)) fx->sessions_closed.push_back(session);
+    if (!unused(session)) continue;
+    fx->sessions_closed.push_back(session);
+    incarnations_.erase(session);
   }
   sessions_.erase(std::remove_if(sessions_.begin(), sessions_.end(), unused), sessions_.end());
 }
@@ -279,6 +289,11 @@ void WorkerCore::Settle(const Now& now, Effects* fx) {
     if (domain.hello_due) SayHello(domain, now.steady, fx);
     domain.grant = 0;
   }
+}
+
+Incarnation WorkerCore::incarnation(SessionId session) const {
+  const auto it = incarnations_.find(session);
+  return it == incarnations_.end() ? Incarnation() : it->second;
 }
 
 SteadyTime WorkerCore::NextWakeup() const {

@@ -80,6 +80,8 @@ class WorkerCore {
   explicit WorkerCore(Options options);
 
   // ---- From streams ----
+  // A later incarnation than before ends the session for all domains: the database was restored,
+  // and nothing that was leased before it means anything any more.
   void Welcomed(const Welcome& welcome, const Now& now, Effects* fx);
   // The stream is gone. Leases go on, bindings and credits do not.
   void StreamClosed(StreamId stream);
@@ -121,7 +123,8 @@ class WorkerCore {
   bool draining() const { return draining_; }
   // Draining, and nothing runs or waits for an acknowledgement.
   bool Drained() const;
-  Incarnation incarnation() const { return incarnation_; }
+  // Of the database, as heard under that session; 0 = not yet.
+  Incarnation incarnation(SessionId session) const;
   // Sessions in use; the newest is the last.
   const std::vector<SessionId>& sessions() const { return sessions_; }
   Snapshot Look() const;
@@ -211,6 +214,7 @@ class WorkerCore {
   std::map<DomainId, Domain> domains_;
   std::map<StreamId, Stream> streams_;
   std::vector<SessionId> sessions_;
+  std::map<SessionId, Incarnation> incarnations_;  // of sessions in use
   Attempts attempts_;
   std::deque<Waiting> queue_;    // for a slot; entries of attempts that have gone are skipped
   std::deque<Waiting> starved_;  // for resources
@@ -220,7 +224,6 @@ class WorkerCore {
   ResourceLedger ledger_;
   Prefetch prefetch_;
   SplitMix64 random_;
-  Incarnation incarnation_;
   SteadyTime next_deadline_ = SteadyTime::Infinite();  // no lease that matters ends before
   DomainId last_served_;         // whose turn was last
   bool draining_ = false;

@@ -357,6 +357,30 @@ TEST(WorkerCoreTest, ANewIncarnationEndsEverything) {
   EXPECT_THAT(fx.sessions_closed, ElementsAre(SessionId(11)));
 }
 
+TEST(WorkerCoreTest, AnEarlierIncarnationChangesNothing) {
+  CoreFixture t = Slots(2);
+  t.core.Welcomed({StreamId(1), SessionId(11), Incarnation(5), CoreFixture::kTerm}, t.now(),
+                  &t.fx);
+  t.Offer(1, 7);
+  t.Settle();
+  t.Assign(1, 7, Key(1));
+  t.Settle();
+  t.Welcome(2);
+  EXPECT_THAT(t.Settle().kills, IsEmpty());
+  EXPECT_EQ(t.core.incarnation(SessionId(11)), Incarnation(5));
+}
+
+TEST(WorkerCoreTest, ASessionThatIsNotWantedAnywhereIsReplaced) {
+  CoreFixture t = Slots(2);
+  t.Welcome(1);
+  t.core.Ended(StreamId(1), DomainId(9), Epoch(3), EndReason::kSessionLost, &t.fx);
+  t.core.Ended(StreamId(1), DomainId(10), Epoch(3), EndReason::kSessionLost, &t.fx);
+  const Effects fx = t.Settle();
+  EXPECT_THAT(fx.sessions_opened, SizeIs(1));
+  EXPECT_THAT(fx.sessions_closed, ElementsAre(SessionId(11)));
+  EXPECT_EQ(t.core.incarnation(fx.sessions_opened[0]), Incarnation());
+}
+
 TEST(WorkerCoreTest, ADuplicateSessionEndsTheProcess) {
   CoreFixture t = Slots(1);
   t.Bound(1, 7);

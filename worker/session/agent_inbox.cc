@@ -23,7 +23,10 @@ void Agent::OnMessage(StreamId id, v1::SchedulerMessage message) {
 // In the order of the field numbers.
 void Agent::Read(Link& link, v1::SchedulerMessage& message, const Now& now) {
   if (message.has_welcome()) ReadWelcome(link, message.welcome(), now);
-  if (link.state != LinkState::kWelcomed) {
+  if (link.state != LinkState::kWelcomed && message.ended_size() > 0) {
+    // Refused: the database has begun a new life since this session began.
+    core_.Welcomed({link.id, link.session, Incarnation(), term_}, now, &effects_);
+  } else if (link.state != LinkState::kWelcomed) {
     obs::Warning("a scheduler did not begin with a welcome", {{"scheduler", link.address}});
     to_cancel_.push_back(link.stream);
     return;

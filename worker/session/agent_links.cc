@@ -171,7 +171,7 @@ void Agent::Introduce(StreamId id, const std::shared_ptr<Out>& stream) {
     } else {
       link->stream = stream;
       *message.mutable_hello() =
-          ToProto(options_.introduction, link->session, core_.incarnation());
+          ToProto(options_.introduction, link->session, core_.incarnation(link->session));
       message.set_draining(core_.draining());
     }
   }
