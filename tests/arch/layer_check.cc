@@ -20,10 +20,11 @@ namespace fs = std::filesystem;
 constexpr std::array<const char*, 5> kSourceFolders = {"client", "common", "scheduler", "tests",
                                                        "worker"};
 
-// x_test.cc, and what several of them share: x_test_base.h.
+// x_test.cc, and what several of them share: x_test_base.h, x_fixture.h.
 bool IsUnitTest(const std::string& path) {
   const std::string stem = fs::path(path).stem().string();
-  return stem.ends_with("_test") || stem.find("_test_") != std::string::npos;
+  return stem.ends_with("_test") || stem.ends_with("_fixture") ||
+         stem.find("_test_") != std::string::npos;
 }
 
 class SourceCheck {

@@ -89,6 +89,8 @@ TEST_F(LayerCheckTest, UnitTestsMayUseMore) {
       "#include <gtest/gtest.h>\n#include \"common/testing/fake_clock.h\"\n"
       "#include \"common/service/event.h\"\n";
   EXPECT_THAT(Check("scheduler/core/a_test.cc", text), IsEmpty());
+  EXPECT_THAT(Check("scheduler/core/a_fixture.h", "#pragma once\n" + text), IsEmpty());
+  EXPECT_THAT(Check("scheduler/core/a_test_base.h", "#pragma once\n" + text), IsEmpty());
   EXPECT_EQ(Check("scheduler/core/a.cc", text).size(), 3u);
   EXPECT_THAT(Check("scheduler/core/a_test.cc", "#include \"scheduler/api/a.h\"\n"),
               ElementsAre(HasSubstr("may not include scheduler/api")));
