@@ -146,7 +146,8 @@ void Domain::AfterEnd(Run& run, const TaskKey& key, const TaskRow& row, Now now)
   if (row.state == TaskState::kUpForRetry) {
     retry_timers_.push({row.retry_at_us, key, row.attempt});
   } else if (row.state == TaskState::kWaiting) {
-    if (run.row.intent == RunIntent::kNone) MakeReady(run, task, now);
+    // Judged anew, as after a load: a clear may have changed its upstream meanwhile.
+    if (task < run.next_unjudged) JudgeInstance(run, task, now);
   } else {
     Propagated(run, task);
     Settle(run, now);

@@ -23,8 +23,21 @@ void OwnerProtocol::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, No
   }
 }
 
+// A confirmation was already given to the worker: it must count, whatever state we are in.
+void OwnerProtocol::KeepTrust(const SessionConfirmed& confirmed) {
+  SteadyTime& until = trust_[confirmed.session];
+  until = std::max(until, confirmed.at + options_.core.terms.silence());
+}
+
 bool OwnerProtocol::Offer(Event event) {
-  if (!owner() || queue_.size() >= options_.max_queue) return false;
+  const auto* confirmed = std::get_if<SessionConfirmed>(&event);
+  if (confirmed != nullptr && reloading()) {
+    KeepTrust(*confirmed);
+    return true;
+  }
+  // While the memory is built anew commands wait; workers say the rest again in their hello.
+  const bool takes = owner() || (reloading() && std::holds_alternative<Command>(event));
+  if (!takes || (confirmed == nullptr && queue_.size() >= options_.max_queue)) return false;
   queue_.push_back(std::move(event));
   return true;
 }

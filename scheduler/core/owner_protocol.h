@@ -70,7 +70,7 @@ class OwnerProtocol {
 
   // ---- Input ----
   // False when too much waits already (the caller answers RESOURCE_EXHAUSTED) or when this
-  // scheduler does not own the domain.
+  // scheduler does not own the domain. While a reload is under way commands wait for its end.
   bool Offer(Event event);
 
   // ---- The carrier's loop ----
@@ -118,6 +118,7 @@ class OwnerProtocol {
   void AnswerUndecided(std::vector<Command>& commands, std::string_view why);
   void RequeueApplied();
   bool ApplyOne(Now now);
+  void KeepTrust(const SessionConfirmed& confirmed);
   void Deliver(Effects effects);
   void StartReload(FlushSeq in_doubt, std::string_view why, Now now);
   void Poisoned(const FlushResult& result, Now now);

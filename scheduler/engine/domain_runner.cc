@@ -168,7 +168,7 @@ void DomainRunner::Pass() {
 
 void DomainRunner::OfferCommand(core::Command command, Engine::Done done) {
   core::Reply refusal;
-  if (!protocol_.owner()) {
+  if (!protocol_.owner() && !protocol_.reloading()) {
     refusal.status = NotOwner();
     done(std::move(refusal));
     return;

@@ -17,6 +17,10 @@ worker::AttemptKey KeyOf(const core::AttemptRef& ref) {
   return {ref.key.run, static_cast<uint32_t>(ref.key.task), ref.key.map, ref.attempt};
 }
 
+std::string NameOf(const worker::AttemptKey& key) {
+  return fmt::format("run {} task {} attempt {}", key.run.value(), key.task, key.attempt);
+}
+
 core::AttemptResult ResultOf(const worker::Result& result) {
   core::AttemptResult r;
   r.ref = RefOf(result.key);
@@ -357,6 +361,9 @@ void SimWorker::Send(worker::Outgoing out) {
 // ---- The guardian ----
 
 void SimWorker::Launch(const worker::Launch& launch) {
+  if (world_.options().verbose) {
+    world_.Tell(fmt::format("worker {} starts {}", index_, NameOf(launch.key)));
+  }
   world_.checker().OnLaunch(RefOf(launch.key), false);
   const int64_t number = next_number_++;
   running_[launch.key] = {launch.domain, number};
@@ -394,6 +401,9 @@ void SimWorker::Launch(const worker::Launch& launch) {
 }
 
 void SimWorker::End(const worker::AttemptKey& key, worker::Report report) {
+  if (world_.options().verbose) {
+    world_.Tell(fmt::format("worker {} ended {}", index_, NameOf(key)));
+  }
   world_.checker().OnEnd(RefOf(key));
   running_.erase(key);
   Run([this, key, report = std::move(report)]() mutable {

@@ -64,7 +64,10 @@ World::World(Options options)
       checker_(store_, versions_),
       database_(std::make_unique<Database>(*this)) {
   store_.AddNamespace({kNamespace, "default", 1});
-  store_.on_commit = [this](const core::FlushBatch& batch) { checker_.OnCommit(batch); };
+  store_.on_commit = [this](const core::FlushBatch& batch) {
+    checker_.OnCommit(batch);
+    TellBatch(batch);
+  };
   MakeVersions();
   for (int i = 0; i < options_.schedulers; ++i) {
     schedulers_.push_back(std::make_unique<SimScheduler>(*this, i));
@@ -79,6 +82,19 @@ World::~World() = default;
 void World::Tell(const std::string& line) {
   if (options_.verbose) {
     std::fprintf(stderr, "%12.6f %s\n", static_cast<double>(loop_.now_us()) / 1e6, line.c_str());
+  }
+}
+
+void World::TellBatch(const core::FlushBatch& batch) {
+  if (!options_.verbose) return;
+  for (const core::Dispatch& d : batch.dispatches) {
+    Tell(fmt::format("leased run {} task {} attempt {} to session {}", d.key.run.value(),
+                     d.key.task, d.attempt, d.session.value()));
+  }
+  for (const core::Completion& c : batch.completions) {
+    Tell(fmt::format("recorded run {} task {} attempt {}: {} ({})", c.row.key.run.value(),
+                     c.row.key.task, c.row.attempt, core::ToString(c.row.state),
+                     core::ToString(c.row.cause)));
   }
 }
 

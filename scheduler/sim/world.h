@@ -68,6 +68,7 @@ class World {
 
  private:
   void MakeVersions();
+  void TellBatch(const core::FlushBatch& batch);
   void SubmitSome();
   void Submit(const std::string& key, DagId dag);
   void SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const std::string& key);
