@@ -32,6 +32,7 @@ struct StandaloneOptions {
   std::string log_format = "text";                  // or "json"
   std::filesystem::path bin_dir;     // of penstock-scheduler and -worker; empty = this program's
   std::filesystem::path pg_bin_dir;  // of PostgreSQL; empty = search
+  bool durable = true;               // false, for tests only: PostgreSQL does not fsync
 };
 
 // INVALID_ARGUMENT naming the flag that is out of range.

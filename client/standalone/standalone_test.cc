@@ -51,6 +51,7 @@ class StandaloneTest : public ::testing::Test {
     options_.bin_dir = home_ / "bin";
     options_.port = 0;
     options_.detach = true;
+    options_.durable = false;
     options_.start_timeout = absl::Seconds(60);
   }
   ~StandaloneTest() override {

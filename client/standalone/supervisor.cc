@@ -82,6 +82,7 @@ absl::Status Supervisor::StartPostgres() {
   options.dir = layout_.postgres();
   options.bin_dir = options_.pg_bin_dir;
   options.stop_with_parent = true;
+  options.durable = options_.durable;
   options.start_timeout = options_.start_timeout;
   PENSTOCK_RETURN_IF_ERROR(postgres_.Start(options));
   pgserver::PrivateServer& server = *postgres_.server();

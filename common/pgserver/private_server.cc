@@ -111,15 +111,15 @@ std::string ErrorLine(const std::string& text) {
 int StopSignal(StopMode mode) { return mode == StopMode::kFast ? SIGINT : SIGQUIT; }
 
 // Signals until `gone` holds: as asked, then harder.
-absl::Status StopProcess(pid_t pid, StopMode mode, absl::Duration timeout,
+absl::Status StopProcess(const process::PidIdentity process, StopMode mode, absl::Duration timeout,
                          const std::function<bool()>& gone) {
   for (const int signal : {StopSignal(mode), SIGQUIT, SIGKILL}) {
     if (gone()) return absl::OkStatus();
-    kill(pid, signal);
+    process::SendSignal(process, signal);
     if (WaitFor(timeout, gone)) return absl::OkStatus();
   }
   return MakeStatus(absl::StatusCode::kDeadlineExceeded,
-                    fmt::format("PostgreSQL (process {}) does not end", pid));
+                    fmt::format("PostgreSQL (process {}) does not end", process.pid));
 }
 
 }  // namespace
@@ -181,8 +181,9 @@ absl::Status PrivateServer::Restart() { return Alive() ? absl::OkStatus() : Star
 
 bool PrivateServer::Adopt() {
   const auto file = ReadPostmasterFile(placement_.data_dir);
-  if (!file || !IsPostmasterOf(file->pid, placement_.data_dir)) return false;
-  pid_ = file->pid;
+  const auto process = file ? process::Identify(file->pid) : std::nullopt;
+  if (!process || !IsPostmasterOf(process->pid, placement_.data_dir)) return false;
+  process_ = *process;
   child_ = false;
   return WaitUntilReady().ok();
 }
@@ -223,8 +224,7 @@ absl::Status PrivateServer::Launch() {
       ServerProgram({binaries_.dir / "postgres", "-D", placement_.data_dir}, placement_.user);
   postgres.log_file = placement_.log_file;
   postgres.death_signal = options_.stop_with_parent ? SIGINT : 0;
-  PENSTOCK_ASSIGN_OR_RETURN(const process::PidIdentity started, process::SpawnDaemon(postgres));
-  pid_ = started.pid;
+  PENSTOCK_ASSIGN_OR_RETURN(process_, process::SpawnDaemon(postgres));
   child_ = true;
   socket_dir_ = placement_.socket_dir;
   return absl::OkStatus();
@@ -234,7 +234,7 @@ absl::Status PrivateServer::WaitUntilReady() {
   bool alive = true;
   const bool ready = WaitFor(options_.start_timeout, [&] {
     const auto file = ReadPostmasterFile(placement_.data_dir);
-    if (file && file->pid == pid_ && file->status == "ready") {
+    if (file && file->pid == process_.pid && file->status == "ready") {
       socket_dir_ = file->socket_dir;
       return true;
     }
@@ -248,10 +248,11 @@ absl::Status PrivateServer::WaitUntilReady() {
 }
 
 bool PrivateServer::Alive() {
-  if (pid_ == 0) return false;
-  if (!child_) return IsPostmasterOf(pid_, placement_.data_dir);
-  if (waitpid(pid_, nullptr, WNOHANG) == 0) return true;
-  pid_ = 0;
+  if (process_.pid == 0) return false;
+  if (child_ ? waitpid(process_.pid, nullptr, WNOHANG) == 0 : process::IsAlive(process_)) {
+    return true;
+  }
+  process_ = {};
   return false;
 }
 
@@ -262,7 +263,7 @@ ServerState PrivateServer::Poll() {
 }
 
 absl::Status PrivateServer::Stop(StopMode mode, absl::Duration timeout) {
-  return StopProcess(pid_, mode, timeout, [this] { return !Alive(); });
+  return StopProcess(process_, mode, timeout, [this] { return !Alive(); });
 }
 
 std::string PrivateServer::LastLogError() const {
@@ -300,9 +301,9 @@ absl::Status StopServerAt(const fs::path& dir, StopMode mode, absl::Duration tim
   if (std::string target; std::getline(pointer, target)) root = target;
   const fs::path data_dir = root / "data";
   const auto file = ReadPostmasterFile(data_dir);
-  if (!file) return absl::OkStatus();
-  return StopProcess(file->pid, mode, timeout,
-                     [&] { return !IsPostmasterOf(file->pid, data_dir); });
+  const auto process = file ? process::Identify(file->pid) : std::nullopt;
+  if (!process || !IsPostmasterOf(process->pid, data_dir)) return absl::OkStatus();
+  return StopProcess(*process, mode, timeout, [&] { return !process::IsAlive(*process); });
 }
 
 }  // namespace penstock::pgserver

@@ -15,6 +15,7 @@
 #include "common/pgserver/binaries.h"
 #include "common/pgserver/config.h"
 #include "common/pgserver/placement.h"
+#include "common/process/pid_identity.h"
 
 namespace penstock::pgserver {
 
@@ -67,8 +68,8 @@ class PrivateServer {
   // A libpq connection string. It holds no secret.
   std::string Dsn(std::string_view dbname) const;
 
-  pid_t pid() const { return pid_; }        // the postmaster
-  bool adopted() const { return !child_; }  // it was running before
+  pid_t pid() const { return process_.pid; }  // the postmaster
+  bool adopted() const { return !child_; }    // it was running before
   int major_version() const { return binaries_.major; }
   const std::string& socket_dir() const { return socket_dir_; }
   const Placement& placement() const { return placement_; }
@@ -89,8 +90,8 @@ class PrivateServer {
   const Placement placement_;
   const Binaries binaries_;
   std::string socket_dir_;
-  pid_t pid_ = 0;       // 0: none
-  bool child_ = false;  // ours to reap
+  process::PidIdentity process_;  // pid 0: none
+  bool child_ = false;            // ours to reap
 };
 
 // Stops the server of the cluster at `dir` without a PrivateServer, if it runs at all.

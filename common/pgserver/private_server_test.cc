@@ -163,6 +163,7 @@ TEST_F(PrivateServerTest, TheServerEndsWithTheProcessThatStartedIt) {
   if (child == 0) {
     PrivateServerOptions options;
     options.dir = home_ / "pg";
+    options.durable = false;
     options.stop_with_parent = true;
     _exit(PrivateServer::Start(options).ok() ? 0 : 1);
   }
