@@ -106,7 +106,8 @@ std::vector<LogChunk> LogBuffer::Take(size_t max_bytes) {
     if (it == attempts_.end()) continue;
     Attempt& attempt = it->second;
     attempt.listed = false;
-    while (attempt.sent < attempt.chunks.size() && taken < max_bytes) {
+    while (attempt.sent < attempt.chunks.size() && taken < max_bytes &&
+           window_ < options_.window_bytes) {
       const LogChunk& chunk = attempt.chunks[attempt.sent++];
       const size_t cost = CostOf(chunk);
       taken += cost;
