@@ -71,7 +71,7 @@ TEST(VersionTest, NamesTheExpressionThatFails) {
 
 TEST(VersionTest, EqualTasksShareTheirDemand) {
   const auto version = Make(
-      "dag: d\ndefaults: {resources: {cpu: 2, memory: 1Gi, gpu: 1}}\n"
+      "dag: d\ndefaults: {resources: {cpu: 2, memory: 1Gi, custom: {gpu: 1}}}\n"
       "tasks: {a: {sh: 'true'}, b: {sh: 'false'}}\n");
   EXPECT_EQ(version->demand(0), version->demand(1));
   EXPECT_EQ(version->demand(0)->cpu_millis, 2000);
