@@ -106,6 +106,7 @@ void WriteTask(const TaskSpec& task, const std::vector<TaskSpec>& tasks, int64_t
   if (task.kind == TaskKind::kExec) AppendTexts(out.object().Key("exec"), task.exec);
   if (!task.needs.empty()) {
     std::vector<std::string_view> ids;
+    ids.reserve(task.needs.size());
     for (uint32_t up : task.needs) ids.push_back(tasks[up].id);
     std::sort(ids.begin(), ids.end());
     AppendTexts(out.object().Key("needs"), ids);
@@ -134,6 +135,7 @@ void WriteParam(const ParamSpec& param, std::string* text) {
 void WriteTasks(const std::vector<TaskSpec>& tasks, const SettingsTable& settings,
                 std::string* text) {
   std::vector<const TaskSpec*> by_id;
+  by_id.reserve(tasks.size());
   for (const TaskSpec& task : tasks) by_id.push_back(&task);
   std::sort(by_id.begin(), by_id.end(),
             [](const TaskSpec* a, const TaskSpec* b) { return a->id < b->id; });

@@ -107,6 +107,8 @@ TEST(CanonicalTest, EveryDifferenceShows) {
 }
 
 TEST(CanonicalTest, BrokenTextsAreRefused) {
+  constexpr const char* kCycle = R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]},)"
+                                 R"("b":{"sh":"x","needs":["a"]}}})";
   for (const char* text :
        {"",
         "{}",
@@ -126,8 +128,7 @@ TEST(CanonicalTest, BrokenTextsAreRefused) {
         R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]}}})",
         R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["a"]}}})",
         R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x"},"b":{"sh":"x","needs":["a","a"]}}})",
-        R"({"dag":"d","format":1,"tasks":{"a":{"sh":"x","needs":["b"]},)"
-        R"("b":{"sh":"x","needs":["a"]}}})",
+        kCycle,
         R"({"dag":"d","format":1,"tasks":{"a/b":{"sh":"x"}}})",
         R"({"dag":"d","format":1,"settings":[{"timeout_ms":-1}],"tasks":{}})",
         R"({"dag":"d","format":1,"max_active_runs":99999999999,"tasks":{}})"}) {

@@ -62,8 +62,8 @@ absl::StatusOr<Template> Template::Compile(std::string_view text, const ExprLimi
 }
 
 const std::vector<Reference>& Template::References() const {
-  static const std::vector<Reference> kNone;
-  return program_ == nullptr ? kNone : program_->references;
+  static const std::vector<Reference> none;
+  return program_ == nullptr ? none : program_->references;
 }
 
 bool Template::IsSingleExpression() const {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <compare>
 #include <limits>
 #include <utility>
 
@@ -100,13 +101,13 @@ Result Ordered(Op op, const Value& a, const Value& b) {
   }
   switch (op) {
     case Op::kLess:
-      return Value::Bool(order < 0);
+      return Value::Bool(std::is_lt(order));
     case Op::kLessEqual:
-      return Value::Bool(order <= 0);
+      return Value::Bool(std::is_lteq(order));
     case Op::kGreater:
-      return Value::Bool(order > 0);
+      return Value::Bool(std::is_gt(order));
     default:
-      return Value::Bool(order >= 0);
+      return Value::Bool(std::is_gteq(order));
   }
 }
 

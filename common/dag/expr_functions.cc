@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <compare>
 
 #include "absl/status/status.h"
 #include "common/base/status.h"
@@ -198,7 +199,7 @@ Result Extreme(Args args, std::string_view name, bool largest) {
   for (const Value& value : args.subspan(1)) {
     if (!value.is_number()) return WrongType(name, value, "a number");
     const auto order = CompareNumbers(value, *best);
-    if (largest ? order > 0 : order < 0) best = &value;
+    if (largest ? std::is_gt(order) : std::is_lt(order)) best = &value;
   }
   return *best;
 }

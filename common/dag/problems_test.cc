@@ -250,9 +250,8 @@ TEST(ProblemsTest, TooManyProblemsAreCounted) {
 TEST(ProblemsTest, AnAliasBombCostsNothing) {
   std::string yaml = "a: &a [x, x, x, x, x, x, x, x, x]\n";
   for (char c = 'b'; c <= 'z'; ++c) {
-    const std::string before(1, static_cast<char>(c - 1));
-    yaml += std::string(1, c) + ": &" + c + " [*" + before + ", *" + before + ", *" + before +
-            ", *" + before + ", *" + before + ", *" + before + "]\n";
+    const char before = static_cast<char>(c - 1);
+    yaml += fmt::format("{0}: &{0} [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}]\n", c, before);
   }
   EXPECT_THAT(ProblemsOf(yaml), Contains(HasSubstr("f:2:8: aliases (*name) are not allowed")));
 }

@@ -33,11 +33,8 @@ size_t SkipDigits(std::string_view* text) {
 
 bool IsBased(std::string_view text, char letter, int base) {
   if (text.size() < 3 || text[0] != '0' || text[1] != letter) return false;
-  for (char c : text.substr(2)) {
-    const bool hex = IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    if (base == 16 ? !hex : !(c >= '0' && c <= '7')) return false;
-  }
-  return true;
+  const std::string_view digits = base == 8 ? "01234567" : "0123456789abcdefABCDEF";
+  return text.find_first_not_of(digits, 2) == std::string_view::npos;
 }
 
 bool IsInt(std::string_view text) {

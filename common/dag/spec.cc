@@ -45,8 +45,8 @@ std::string_view ToString(ParamType type) {
 }
 
 const std::shared_ptr<const TaskSettings>& SettingsRef::BuiltIn() {
-  static const auto kBuiltIn = std::make_shared<const TaskSettings>();
-  return kBuiltIn;
+  static const auto built_in = std::make_shared<const TaskSettings>();
+  return built_in;
 }
 
 }  // namespace penstock::dag

@@ -11,6 +11,11 @@ namespace {
 
 constexpr double kTwoTo63 = 9223372036854775808.0;
 
+std::partial_ordering Reverse(std::partial_ordering order) {
+  if (std::is_lt(order)) return std::partial_ordering::greater;
+  return std::is_gt(order) ? std::partial_ordering::less : order;
+}
+
 void AppendJson(std::string* out, const Value& value) {
   switch (value.type()) {
     case Value::Type::kNull:
@@ -65,7 +70,7 @@ std::partial_ordering CompareNumbers(const Value& a, const Value& b) {
   const bool b_int = b.type() == Value::Type::kInt;
   if (a_int && b_int) return a.as_int() <=> b.as_int();
   if (!a_int && !b_int) return a.as_number() <=> b.as_number();
-  if (b_int) return 0 <=> CompareNumbers(b, a);
+  if (b_int) return Reverse(CompareNumbers(b, a));
   const double other = b.as_number();
   if (other >= kTwoTo63) return std::partial_ordering::less;
   if (other < -kTwoTo63) return std::partial_ordering::greater;
@@ -76,7 +81,7 @@ std::partial_ordering CompareNumbers(const Value& a, const Value& b) {
 }
 
 bool operator==(const Value& a, const Value& b) {
-  if (a.is_number() && b.is_number()) return CompareNumbers(a, b) == 0;
+  if (a.is_number() && b.is_number()) return std::is_eq(CompareNumbers(a, b));
   if (a.type() != b.type()) return false;
   switch (a.type()) {
     case Value::Type::kNull:

@@ -23,7 +23,7 @@ Context FuzzContext() {
 }
 
 void Check(std::string_view text) {
-  static const Context kContext = FuzzContext();
+  static const Context context = FuzzContext();
   const ExprLimits limits;
   Template compiled;
   if (const auto error = Template::Check(text, limits, &compiled)) {
@@ -33,9 +33,9 @@ void Check(std::string_view text) {
   for (const Reference& reference : compiled.References()) {
     PENSTOCK_CHECK(reference.offset < text.size(), "a reference has a place");
   }
-  const auto rendered = compiled.Render(kContext);
+  const auto rendered = compiled.Render(context);
   if (rendered.ok()) PENSTOCK_CHECK(rendered->size() <= limits.max_value_bytes, "bounded");
-  const auto value = compiled.Evaluate(kContext);
+  const auto value = compiled.Evaluate(context);
   if (!value.ok() || value->type() == Value::Type::kArray) return;
   const auto again = Value::FromJson(value->ToJson());
   PENSTOCK_CHECK(!again.ok() || *again == *value, "values survive JSON");
