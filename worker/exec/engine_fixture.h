@@ -1,6 +1,5 @@
 #pragma once
 // An engine with a real guardian for tests, and what its attempts did.
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/service/thread.h"
@@ -107,19 +107,22 @@ class Recorder : public AttemptListener {
   int finished_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
-class EngineTest : public ::testing::Test {
- protected:
-  EngineTest() {
+// An engine in a temporary directory, and its thread.
+class EngineHarness {
+ public:
+  EngineHarness() {
     options_.guardian.root = dir_.path() / "work";
     options_.guardian.program = GuardianProgram();
     options_.guardian.use_cgroups = false;
   }
-  ~EngineTest() override { Stop(); }
+  ~EngineHarness() { Stop(); }
+  EngineHarness(const EngineHarness&) = delete;
+  EngineHarness& operator=(const EngineHarness&) = delete;
 
   // Called by the first Launch; after changes to options_.
   void StartEngine() {
     auto engine = Engine::Start(options_, RealClock(), recorder_);
-    ASSERT_TRUE(engine.ok()) << engine.status();
+    PENSTOCK_CHECK(engine.ok(), engine.status().ToString().c_str());
     engine_ = *std::move(engine);
     thread_.emplace("exec", [this] { run_status_ = engine_->Run(); });
   }
@@ -150,15 +153,17 @@ class EngineTest : public ::testing::Test {
     engine_->Launch(std::move(spec));
     return key;
   }
+  // A report whose error is "no report" when none comes.
   Report WaitFor(const AttemptKey& key) {
-    if (!Eventually([&] { return !recorder_.Get(key).reports.empty(); })) {
-      ADD_FAILURE() << "no report";
-      return {};
+    if (Eventually([&] { return !recorder_.Get(key).reports.empty(); })) {
+      return recorder_.Get(key).reports[0];
     }
-    return recorder_.Get(key).reports[0];
+    Report none;
+    none.error = "no report";
+    return none;
   }
-  Report Run(LaunchSpec spec) { return WaitFor(Launch(std::move(spec))); }
-  Report RunShell(std::string text) { return Run(Shell(std::move(text))); }
+  Report RunToEnd(LaunchSpec spec) { return WaitFor(Launch(std::move(spec))); }
+  Report RunShell(std::string text) { return RunToEnd(Shell(std::move(text))); }
   // Waits until the attempt wrote this to its standard output.
   bool WaitForText(const AttemptKey& key, const std::string& text) {
     return Eventually([&] {

@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
+class EngineTest : public ::testing::Test, protected EngineHarness {};
+
 TEST_F(EngineTest, TellsStartOutputAndEndOnceEach) {
   const AttemptKey key = Launch(Shell("echo out; echo err >&2; echo more"));
   const Report report = WaitFor(key);
@@ -46,7 +48,7 @@ TEST_F(EngineTest, CausesOfDeathAreExact) {
   EXPECT_EQ(killed.signal, SIGKILL);
   LaunchSpec skip = Shell("exit 99");
   skip.skip_exit_code = 99;
-  EXPECT_EQ(Run(std::move(skip)).outcome, Outcome::kSkipped);
+  EXPECT_EQ(RunToEnd(std::move(skip)).outcome, Outcome::kSkipped);
   const AttemptKey failed = Launch(Shell("exit 1"));
   WaitFor(failed);
   EXPECT_EQ(recorder_.Get(failed).text.at(LogStream::kSystem),
@@ -54,20 +56,20 @@ TEST_F(EngineTest, CausesOfDeathAreExact) {
 }
 
 TEST_F(EngineTest, WhatCannotStartSaysWhy) {
-  const Report missing = Run(Program({"/no/such/program"}));
+  const Report missing = RunToEnd(Program({"/no/such/program"}));
   EXPECT_EQ(missing.cause, Cause::kSpawnFailed);
   EXPECT_EQ(missing.error,
             "cannot start: executing the program /no/such/program: No such file or directory");
   EXPECT_EQ(missing.started_at_us, 0);
-  EXPECT_THAT(Run(Program({std::string("a\0b", 3)})).error, HasSubstr("NUL"));
-  EXPECT_THAT(Run(Program({"/etc/passwd"})).error, HasSubstr("Permission denied"));
+  EXPECT_THAT(RunToEnd(Program({std::string("a\0b", 3)})).error, HasSubstr("NUL"));
+  EXPECT_THAT(RunToEnd(Program({"/etc/passwd"})).error, HasSubstr("Permission denied"));
   LaunchSpec huge = Program({"true", std::string(9 << 20, 'x')});
-  EXPECT_THAT(Run(std::move(huge)).error, HasSubstr("too long"));
+  EXPECT_THAT(RunToEnd(std::move(huge)).error, HasSubstr("too long"));
   EXPECT_EQ(RunShell(":").outcome, Outcome::kSuccess) << "the runner is fit for more";
 }
 
 TEST_F(EngineTest, ChildrenThatFailToStartLeaveNoDirectory) {
-  Run(Program({"/no/such/program"}));
+  RunToEnd(Program({"/no/such/program"}));
   EXPECT_TRUE(Eventually([&] { return fs::is_empty(engine_->guardian().life_dir()); }));
 }
 
@@ -137,7 +139,7 @@ TEST_F(EngineTest, FilesOfTheVersionAreUnpackedAsCopies) {
 }
 
 TEST_F(EngineTest, WithoutAProgramItSucceedsAtOnce) {
-  EXPECT_EQ(Run(Program({})).outcome, Outcome::kSuccess);
+  EXPECT_EQ(RunToEnd(Program({})).outcome, Outcome::kSuccess);
 }
 
 TEST_F(EngineTest, LogsKeepArbitraryBytes) {
@@ -154,7 +156,7 @@ int64_t PeakRssKib() {
 
 TEST_F(EngineTest, AFloodIsCutAndCostsNoMemory) {
   options_.max_log_bytes = 100'000;
-  Run(Shell(":"));
+  RunToEnd(Shell(":"));
   const int64_t before = PeakRssKib();
   const AttemptKey key = Launch(Shell("head -c 1000000000 /dev/zero; echo kept >&2; exit 5"));
   EXPECT_EQ(WaitFor(key).exit_code, 5);
@@ -170,7 +172,7 @@ TEST_F(EngineTest, WhilePausedTheAttemptWaits) {
   ASSERT_TRUE(WaitForText(key, "first"));
   engine_->PauseOutput(key, true);
   // A later command has been done, so the pause is in force.
-  EXPECT_EQ(Run(Program({})).outcome, Outcome::kSuccess);
+  EXPECT_EQ(RunToEnd(Program({})).outcome, Outcome::kSuccess);
   std::ofstream(engine_->guardian().life_dir() / "a1" / "go") << "\n";
   EXPECT_EQ(recorder_.Get(key).text.at(LogStream::kStdout), "first\n");
   engine_->PauseOutput(key, false);
@@ -202,7 +204,7 @@ TEST_F(EngineTest, ALaunchThatCameBeforeIsIgnored) {
   Launch(again);
   engine_->Kill({key, Cause::kCancelled, true});
   WaitFor(key);
-  Run(Program({}));
+  RunToEnd(Program({}));
   EXPECT_EQ(recorder_.Get(key).reports.size(), 1U);
   EXPECT_EQ(recorder_.Get(key).starts, 1);
 }

@@ -78,6 +78,8 @@ Report Judge(const guard::Ended& ended, const AttemptFacts& facts,
                     fmt::format("cannot start: {}", ended.error.data()));
     case guard::EndedBy::kLease:
       return Failed(std::move(report), Cause::kLeaseLost, "the worker's lease ran out");
+    case guard::EndedBy::kGuardianLost:
+      return Failed(std::move(report), Cause::kWorkerLost, "the worker's guardian died");
     case guard::EndedBy::kTimeout:
       return Failed(std::move(report), Cause::kTimeout,
                     fmt::format("timed out after {}; {}", absl::FormatDuration(facts.timeout),

@@ -97,6 +97,8 @@ TEST(JudgeTest, WhoeverStoppedItIsTheCause) {
   EXPECT_EQ(killed.cause, Cause::kRunTimeout);
   EXPECT_EQ(Judge(Ended(guard::EndedBy::kLease, SIGKILL), facts, std::string()).cause,
             Cause::kLeaseLost);
+  EXPECT_EQ(Judge(Ended(guard::EndedBy::kGuardianLost, SIGKILL), facts, std::string()).cause,
+            Cause::kWorkerLost);
 }
 
 TEST(JudgeTest, WhatNeverRanHasNoExitCode) {

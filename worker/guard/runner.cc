@@ -85,7 +85,7 @@ void Runner::Serve() {
     TakeSignals();
     ReapChildren();
     if (!closing_) TakePackets();
-    if (closing_ && busy_ && !struck_) Strike(EndedBy::kLease);
+    if (closing_ && busy_ && !struck_) Strike(EndedBy::kGuardianLost);
     CheckDeadlines();
     if (busy_ && leader_ended_) Finish();
   }

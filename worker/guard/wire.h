@@ -100,6 +100,7 @@ enum class EndedBy : uint32_t {
   kLease,       // also when the deadline had passed before the start (pid 0)
   kTimeout,
   kRequest,
+  kGuardianLost,  // the runner ended it because the guardian (or the main process) died
 };
 
 // Everything of the attempt is dead when this is sent.
