@@ -30,19 +30,74 @@ std::string_view ReadBare(std::string_view rest, std::string* value) {
   return rest.substr(end);
 }
 
+constexpr int32_t kInt8Oid = 20;
+constexpr int32_t kTextOid = 25;
+
+std::string ArrayHeader(int32_t dimensions, bool any_null, int32_t element) {
+  std::string out;
+  AppendInt32(dimensions, &out);
+  AppendInt32(any_null ? 1 : 0, &out);
+  AppendInt32(element, &out);
+  return out;
+}
+
+void AppendDimension(size_t length, std::string* out) {
+  AppendInt32(static_cast<int32_t>(length), out);
+  AppendInt32(1, out);  // lower bound
+}
+
+void AppendElement(int64_t value, std::string* out) {
+  AppendInt32(sizeof value, out);
+  AppendInt64(value, out);
+}
+
 bool IsBraced(std::string_view literal) {
   return literal.size() >= 2 && literal.front() == '{' && literal.back() == '}';
 }
 
 }  // namespace
 
-void SectionBuilder::CloseColumn(bool empty) {
-  if (out_.size() > 1) out_.push_back(',');
-  if (empty) {
-    out_.append("NULL");
-  } else {
-    AppendQuoted(column_, &out_);
+void MatrixBuilder::Add(std::initializer_list<int64_t> line) {
+  size_t column = 0;
+  for (const int64_t number : line) {
+    ++column;
+    if (number != 0 && column > used_) used_ = column;
+    numbers_.push_back(number);
   }
+}
+
+std::string MatrixBuilder::Finish() const {
+  const size_t lines = numbers_.size() / columns_;
+  std::string out = ArrayHeader(lines == 0 ? 0 : 2, false, kInt8Oid);
+  out.reserve(out.size() + 16 + lines * used_ * 12);
+  if (lines > 0) {
+    AppendDimension(lines, &out);
+    AppendDimension(used_, &out);
+  }
+  for (size_t at = 0; at < numbers_.size(); at += columns_) {
+    for (size_t i = 0; i < used_; ++i) AppendElement(numbers_[at + i], &out);
+  }
+  return out;
+}
+
+std::string BinaryIntArray(const std::vector<int64_t>& values) {
+  std::string out = ArrayHeader(values.empty() ? 0 : 1, false, kInt8Oid);
+  if (!values.empty()) AppendDimension(values.size(), &out);
+  for (const int64_t value : values) AppendElement(value, &out);
+  return out;
+}
+
+std::string EmptyBinaryTextArray() { return ArrayHeader(0, false, kTextOid); }
+
+void SectionBuilder::CloseColumn(bool empty) {
+  ++columns_;
+  if (empty) {
+    any_null_ = true;
+    AppendInt32(-1, &out_);
+    return;
+  }
+  AppendInt32(static_cast<int32_t>(column_.size()), &out_);
+  out_.append(column_);
 }
 
 bool SectionBuilder::AppendText(std::string_view text) {
@@ -55,8 +110,9 @@ bool SectionBuilder::AppendText(std::string_view text) {
 
 absl::StatusOr<std::string> SectionBuilder::Finish() {
   if (!bad_text_.empty()) return MakeStatus(absl::StatusCode::kInvalidArgument, bad_text_);
-  out_.push_back('}');
-  return std::move(out_);
+  std::string array = ArrayHeader(1, any_null_, kTextOid);
+  AppendDimension(static_cast<size_t>(columns_), &array);
+  return array + out_;
 }
 
 absl::StatusOr<std::vector<int64_t>> ParseIntArray(std::string_view literal) {

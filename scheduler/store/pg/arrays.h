@@ -1,8 +1,11 @@
 #pragma once
 // PostgreSQL array literals, written and read by hand: the fast way to move many rows in one
 // parameter or one field.
+#include <endian.h>
+
 #include <charconv>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,8 +23,37 @@ inline void AppendInt(int64_t value, std::string* out) {
   out->append(digits, end);
 }
 
-// Rows of one section of a flush as one text[] parameter: an element per column, each the literal
-// of that column's array. Columns are added in the order that the SQL function reads them.
+// Appends big-endian.
+inline void AppendInt32(int32_t value, std::string* out) {
+  const uint32_t bits = htobe32(static_cast<uint32_t>(value));
+  out->append(reinterpret_cast<const char*>(&bits), sizeof bits);
+}
+inline void AppendInt64(int64_t value, std::string* out) {
+  const uint64_t bits = htobe64(static_cast<uint64_t>(value));
+  out->append(reinterpret_cast<const char*>(&bits), sizeof bits);
+}
+
+// Lines of integers as one bigint[][] in PostgreSQL's binary form. Columns at the end that hold
+// nothing but zeros are left out.
+class MatrixBuilder {
+ public:
+  explicit MatrixBuilder(size_t columns) : columns_(columns) {}
+  // `line` has `columns` numbers.
+  void Add(std::initializer_list<int64_t> line);
+  std::string Finish() const;
+
+ private:
+  size_t columns_;
+  size_t used_ = 1;               // columns up to the last one that is not 0 everywhere
+  std::vector<int64_t> numbers_;  // line after line
+};
+
+// A bigint[] and an empty text[] in the same form.
+std::string BinaryIntArray(const std::vector<int64_t>& values);
+std::string EmptyBinaryTextArray();
+
+// Rows of one section of a flush as one text[] parameter in PostgreSQL's binary form: an element
+// per column, each the literal of that column's array. Columns are added in the order that the SQL function reads them.
 // `get` maps a row to its value.
 class SectionBuilder {
  public:
@@ -45,7 +77,9 @@ class SectionBuilder {
   void CloseColumn(bool empty);
   bool AppendText(std::string_view text);
 
-  std::string out_ = "{";
+  std::string out_;  // elements
+  int32_t columns_ = 0;
+  bool any_null_ = false;
   std::string column_;
   std::string bad_text_;
 };

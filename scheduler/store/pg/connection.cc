@@ -192,34 +192,44 @@ SqlError Connection::Bounded(const std::string& name, absl::Duration bound, cons
   return error;
 }
 
+template <typename Values>
 pqxx::result Connection::Execute(pqxx::transaction_base& transaction, const Statement& statement,
-                                 const Params& params) {
-  const auto values = pqxx::prepare::make_dynamic_params(params.values());
-  if (!options_.direct) return transaction.exec_params(statement.text, values);
+                                 const Values& values) {
+  const auto dynamic = pqxx::prepare::make_dynamic_params(values);
+  if (!options_.direct) return transaction.exec_params(statement.text, dynamic);
   if (prepared_.insert(statement.name).second) {
     connection_.prepare(statement.name, statement.text);
   }
-  return transaction.exec_prepared(statement.name, values);
+  return transaction.exec_prepared(statement.name, dynamic);
 }
 
-Answer Connection::Query(std::string_view constant, const Params& params, absl::Duration bound) {
-  const Statement& statement = statements_.Get(constant);
+template <typename Values>
+Answer Connection::Run(const Statement& statement, const Values& values, absl::Duration bound) {
   Answer answer;
-  if (!params.storable()) {
-    answer.error = {ErrorKind::kRefused, "22021", "a text holds NUL or invalid UTF-8"};
-    return answer;
-  }
   notices_->TakeWaitCancelled();
   answer.error = Bounded(statement.name, bound, [&] {
     if (transaction_ != nullptr) {
-      answer.rows = Execute(*transaction_, statement, params);
+      answer.rows = Execute(*transaction_, statement, values);
     } else {
       pqxx::nontransaction single(connection_);
-      answer.rows = Execute(single, statement, params);
+      answer.rows = Execute(single, statement, values);
     }
   });
   answer.wait_cancelled = notices_->TakeWaitCancelled();
   return answer;
+}
+
+Answer Connection::Query(std::string_view constant, const Params& params, absl::Duration bound) {
+  if (params.storable()) return Run(statements_.Get(constant), params.values(), bound);
+  Answer answer;
+  answer.error = {ErrorKind::kRefused, "22021", "a text holds NUL or invalid UTF-8"};
+  return answer;
+}
+
+Answer Connection::Query(std::string_view constant, const BinaryParams& params,
+                         absl::Duration bound) {
+  const std::vector<pqxx::binarystring> values(params.values().begin(), params.values().end());
+  return Run(statements_.Get(constant), values, bound);
 }
 
 Answer Connection::Script(const Statement& script, absl::Duration bound) {

@@ -39,6 +39,7 @@ class Connection {
   // Runs one statement (a constant of sql.h), by itself or in the open transaction, bounded by
   // `bound`. A transaction that has failed takes no more statements.
   Answer Query(std::string_view constant, const Params& params, absl::Duration bound);
+  Answer Query(std::string_view constant, const BinaryParams& params, absl::Duration bound);
   // Text without parameters that is no constant of sql.h: a migration.
   Answer Script(const Statement& script, absl::Duration bound);
 
@@ -56,8 +57,11 @@ class Connection {
              Watchdog& watchdog, const Clock& clock);
   template <typename Body>
   SqlError Bounded(const std::string& name, absl::Duration bound, const Body& body);
+  template <typename Values>
+  Answer Run(const Statement& statement, const Values& values, absl::Duration bound);
+  template <typename Values>
   pqxx::result Execute(pqxx::transaction_base& transaction, const Statement& statement,
-                       const Params& params);
+                       const Values& values);
   void Observe(const std::string& name, SteadyTime began, bool ok) const;
 
   const Options& options_;

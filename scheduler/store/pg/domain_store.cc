@@ -79,10 +79,10 @@ RunId FindDuplicate(Connection& connection, absl::Duration bound,
       .Texts(runs, [](const auto& r) -> std::string_view { return r.key; })
       .OptionalTexts(runs, [](const auto& r) -> std::string_view { return r.idempotency_key; })
       .Ints(runs, [](const auto& r) { return r.logical_date_us; }, 0);
-  auto literal = section.Finish();
-  if (runs.empty() || !literal.ok()) return RunId();
+  auto array = section.Finish();
+  if (runs.empty() || !array.ok()) return RunId();
   const Answer answer =
-      connection.Query(sql::kFirstDuplicate, Params().Raw(*std::move(literal)), bound);
+      connection.Query(sql::kFirstDuplicate, BinaryParams().Array(*std::move(array)), bound);
   return answer.error.ok() && !answer.rows.empty() ? RunId(IntAt(answer.rows[0], 0)) : RunId();
 }
 

@@ -48,8 +48,6 @@ void AddKey(SectionBuilder& section, const Rows& rows, const KeyOf& key_of) {
       .Ints(rows, [&](auto* r) { return key_of(*r).map; }, -1);
 }
 
-const TaskKey& KeyOfRow(const core::TaskRow& row) { return row.key; }
-
 // Times, retry, cause, exit, signal, usage: the columns that are null when they are 0.
 template <typename Rows, typename RowOf>
 void AddEnd(SectionBuilder& section, const Rows& rows, const RowOf& row_of) {
@@ -63,52 +61,56 @@ void AddEnd(SectionBuilder& section, const Rows& rows, const RowOf& row_of) {
       .Ints(rows, [&](auto* r) { return row_of(*r).cpu_ms; }, 0);
 }
 
-void Encode(const std::vector<core::Completion>& all, SectionBuilder& section) {
-  const auto row_of = [](const core::Completion& c) -> const core::TaskRow& { return c.row; };
-  const auto rows = Sorted(all, [](const auto& c) -> const TaskKey& { return c.row.key; });
-  AddKey(section, rows, [](const auto& c) -> const TaskKey& { return KeyOfRow(c.row); });
-  section.Ints(rows, [](auto* c) { return c->row.attempt; })
-      .Ints(rows, [](auto* c) { return c->row.state; }, static_cast<int64_t>(TaskState::kSuccess))
-      .Ints(rows, [](auto* c) { return c->row.tries; }, 0)
-      .Ints(rows, [](auto* c) { return c->row.infra_tries; }, 0);
-  AddEnd(section, rows, row_of);
+// Two numbers in one column; `low` is not negative.
+int64_t Pack(int64_t high, int64_t low) { return (high << 32) + low; }
+int64_t Place(const TaskKey& key) { return Pack(key.task, int64_t{key.map} + 1); }
+int64_t AttemptAndState(int32_t attempt, TaskState state) {
+  return int64_t{attempt} * 256 + static_cast<int64_t>(state);
 }
 
-void Encode(const std::vector<core::Decision>& all, SectionBuilder& section) {
-  const auto key_of = [](const core::Decision& d) -> const TaskKey& { return d.key; };
-  const auto rows = Sorted(all, key_of);
-  AddKey(section, rows, key_of);
-  section.Ints(rows, [](auto* d) { return d->attempt; })
-      .Ints(rows, [](auto* d) { return d->state; })
-      .Ints(rows, [](auto* d) { return d->tries; }, 0)
-      .Ints(rows, [](auto* d) { return d->infra_tries; }, 0)
-      .Ints(rows, [](auto* d) { return d->cause; }, 0)
-      .Ints(rows, [](auto* d) { return d->finished_us; }, 0);
+std::string Matrix(const std::vector<core::Completion>& all) {
+  MatrixBuilder matrix(12);
+  for (const auto* c : Sorted(all, [](const auto& r) -> const TaskKey& { return r.row.key; })) {
+    const core::TaskRow& r = c->row;
+    matrix.Add({r.key.run.value(), Place(r.key), AttemptAndState(r.attempt, r.state), r.started_us,
+                r.finished_us, Pack(r.tries, r.infra_tries), r.peak_rss_kib, r.cpu_ms,
+                r.retry_at_us, static_cast<int64_t>(r.cause), r.exit_code, r.signal});
+  }
+  return matrix.Finish();
 }
 
-void Encode(const std::vector<core::Dispatch>& all, SectionBuilder& section) {
-  const auto key_of = [](const core::Dispatch& d) -> const TaskKey& { return d.key; };
-  const auto rows = Sorted(all, key_of);
-  AddKey(section, rows, key_of);
-  section.Ints(rows, [](auto* d) { return d->attempt; })
-      .Ints(rows, [](auto* d) { return d->tries; }, 0)
-      .Ints(rows, [](auto* d) { return d->infra_tries; }, 0)
-      .Ints(rows, [](auto* d) { return d->session.value(); }, 0);
+std::string Matrix(const std::vector<core::Decision>& all) {
+  MatrixBuilder matrix(6);
+  for (const auto* d : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
+    matrix.Add({d->key.run.value(), Place(d->key), AttemptAndState(d->attempt, d->state),
+                d->finished_us, Pack(d->tries, d->infra_tries), static_cast<int64_t>(d->cause)});
+  }
+  return matrix.Finish();
 }
 
-void Encode(const std::vector<core::StartedMark>& all, SectionBuilder& section) {
-  const auto key_of = [](const core::StartedMark& m) -> const TaskKey& { return m.key; };
-  const auto rows = Sorted(all, key_of);
-  AddKey(section, rows, key_of);
-  section.Ints(rows, [](auto* m) { return m->attempt; })
-      .Ints(rows, [](auto* m) { return m->started_us; }, 0);
+std::string Matrix(const std::vector<core::Dispatch>& all) {
+  MatrixBuilder matrix(5);
+  for (const auto* d : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
+    matrix.Add({d->key.run.value(), Place(d->key), AttemptAndState(d->attempt, TaskState::kWaiting),
+                d->session.value(), Pack(d->tries, d->infra_tries)});
+  }
+  return matrix.Finish();
+}
+
+std::string Matrix(const std::vector<core::StartedMark>& all) {
+  MatrixBuilder matrix(4);
+  for (const auto* m : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
+    matrix.Add({m->key.run.value(), Place(m->key), AttemptAndState(m->attempt, TaskState::kWaiting),
+                m->started_us});
+  }
+  return matrix.Finish();
 }
 
 void Encode(const std::vector<core::AttemptRecord>& all, SectionBuilder& section) {
   const auto row_of = [](const core::AttemptRecord& a) -> const core::TaskRow& { return a.row; };
   const auto rows = Sorted(
       all, [](const auto& a) { return std::pair(a.row.key, a.row.attempt); });
-  AddKey(section, rows, [](const auto& a) -> const TaskKey& { return KeyOfRow(a.row); });
+  AddKey(section, rows, [](const auto& a) -> const TaskKey& { return a.row.key; });
   section.Ints(rows, [](auto* a) { return a->row.attempt; })
       .Ints(rows, [](auto* a) { return a->row.state; })
       .Ints(rows, [](auto* a) { return a->row.tries; }, 0)
@@ -218,42 +220,37 @@ void Encode(const std::vector<core::AuditRecord>& all, SectionBuilder& section) 
 }
 
 template <typename Row>
-absl::Status AddSection(std::string_view what, const std::vector<Row>& rows, Params* params) {
+absl::Status AddSection(std::string_view what, const std::vector<Row>& rows,
+                        BinaryParams* params) {
   if (rows.empty()) {
-    params->Null();
+    params->Array(EmptyBinaryTextArray());
     return absl::OkStatus();
   }
   SectionBuilder section;
   Encode(rows, section);
-  auto literal = section.Finish();
-  if (!literal.ok()) return Annotate(literal.status(), what);
-  params->Raw(*std::move(literal));
+  auto array = section.Finish();
+  if (!array.ok()) return Annotate(array.status(), what);
+  params->Array(*std::move(array));
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<Params> EncodeFlush(DomainId domain, Epoch epoch, FlushSeq seq,
-                                   const core::FlushBatch& batch) {
-  Params params;
-  params.Int(domain.value()).Int(epoch.value()).Int(seq.value()).Bool(batch.made_progress);
+absl::StatusOr<BinaryParams> EncodeFlush(DomainId domain, Epoch epoch, FlushSeq seq,
+                                         const core::FlushBatch& batch) {
+  BinaryParams params;
+  params.Int4(domain.value()).Int8(epoch.value()).Int8(seq.value()).Bool(batch.made_progress);
   PENSTOCK_RETURN_IF_ERROR(AddSection("sessions", batch.sessions, &params));
   PENSTOCK_RETURN_IF_ERROR(AddSection("new runs", batch.new_runs, &params));
   PENSTOCK_RETURN_IF_ERROR(AddSection("dags", batch.dags, &params));
   PENSTOCK_RETURN_IF_ERROR(AddSection("pools", batch.pools, &params));
-  PENSTOCK_RETURN_IF_ERROR(AddSection("completions", batch.completions, &params));
-  PENSTOCK_RETURN_IF_ERROR(AddSection("decisions", batch.decisions, &params));
-  PENSTOCK_RETURN_IF_ERROR(AddSection("dispatches", batch.dispatches, &params));
-  PENSTOCK_RETURN_IF_ERROR(AddSection("started", batch.started, &params));
+  params.Array(Matrix(batch.completions)).Array(Matrix(batch.decisions));
+  params.Array(Matrix(batch.dispatches)).Array(Matrix(batch.started));
   PENSTOCK_RETURN_IF_ERROR(AddSection("attempts", batch.attempts, &params));
   PENSTOCK_RETURN_IF_ERROR(AddSection("outputs", batch.outputs, &params));
   PENSTOCK_RETURN_IF_ERROR(AddSection("run updates", batch.run_updates, &params));
   PENSTOCK_RETURN_IF_ERROR(AddSection("audit", batch.audit, &params));
-  if (batch.inbox_done.empty()) {
-    params.Null();
-  } else {
-    params.Ints(batch.inbox_done);
-  }
+  params.Array(BinaryIntArray(batch.inbox_done));
   return params;
 }
 

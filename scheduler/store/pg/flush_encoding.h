@@ -10,7 +10,7 @@ namespace penstock::pg {
 // Sections come out sorted by primary key, so that two flushes that meet on a row (a worker's
 // session) cannot deadlock; of several updates of one session, DAG or pool the last counts.
 // INVALID_ARGUMENT when a text cannot be stored.
-absl::StatusOr<Params> EncodeFlush(DomainId domain, Epoch epoch, FlushSeq seq,
-                                   const core::FlushBatch& batch);
+absl::StatusOr<BinaryParams> EncodeFlush(DomainId domain, Epoch epoch, FlushSeq seq,
+                                         const core::FlushBatch& batch);
 
 }  // namespace penstock::pg

@@ -43,4 +43,31 @@ class Params {
   bool storable_ = true;
 };
 
+// Parameters of one statement in PostgreSQL's binary form, which costs the server less to read.
+// None is null.
+class BinaryParams {
+ public:
+  BinaryParams& Int4(int32_t value) {
+    AppendInt32(value, &values_.emplace_back());
+    return *this;
+  }
+  BinaryParams& Int8(int64_t value) {
+    AppendInt64(value, &values_.emplace_back());
+    return *this;
+  }
+  BinaryParams& Bool(bool value) {
+    values_.emplace_back(1, value ? '\1' : '\0');
+    return *this;
+  }
+  // An array as arrays.h makes them.
+  BinaryParams& Array(std::string bytes) {
+    values_.push_back(std::move(bytes));
+    return *this;
+  }
+  const std::vector<std::string>& values() const { return values_; }
+
+ private:
+  std::vector<std::string> values_;
+};
+
 }  // namespace penstock::pg

@@ -1,26 +1,30 @@
--- The flush: one call, one autocommit statement, one round trip. A section is a text[] with one
--- element per column, each the literal of that column's array (flush_encoding.cc names the columns
--- in the same order); null = no rows; a null element = the column's default in every row.
+-- The flush: one call, one autocommit statement, one round trip. Sections (flush_encoding.cc):
+-- * of integers only: a bigint[][] with a line per row. Columns at the end that are 0 in every row
+--   are left out and read as null. Two numbers share a column where that saves one.
+-- * with texts: a text[] with one element per column, each the literal of that column's array; a
+--   null element = the column's default in every row.
+-- Empty = no rows.
 --
 -- Task rows are written through the primary key's conflict arbiter: no join, so no plan that could
 -- flip. The proposed attempt is negative where a row has to be there: one that is really inserted
 -- keeps the sign and gives itself away.
 
 -- Raises PS001 for the first of the given rows that this transaction did not write.
-create function {schema}.stale_1(p_what text, p_runs bigint[], p_tasks int[], p_maps int[],
-                                 p_attempts int[]) returns void language plpgsql as $$
+create function {schema}.stale_1(p_what text, c bigint[]) returns void language plpgsql as $$
 declare
   bad record;
 begin
-  select i.run_id, i.task_idx, coalesce(i.map_idx, -1) as map_idx, i.attempt, t.* into bad
-    from unnest(p_runs, p_tasks, p_maps, p_attempts) with ordinality
-           as i(run_id, task_idx, map_idx, attempt, place)
+  select i.*, t.* into bad
+    from (select c[g][1] as run_id, (c[g][2] >> 32)::int as task_idx,
+                 (c[g][2] & 4294967295)::int - 1 as map_idx, (c[g][3] >> 8)::int as attempt,
+                 g as place
+            from generate_series(1, array_length(c, 1)) g) i
     left join lateral (
       select t.attempt as attempt_now, t.state,
              t.xmin = pg_current_xact_id()::xid as written
         from {schema}.task_instance t
-       where t.run_id = i.run_id and t.task_idx = i.task_idx
-         and t.map_idx = coalesce(i.map_idx, -1) offset 0) t on true
+       where t.run_id = i.run_id and t.task_idx = i.task_idx and t.map_idx = i.map_idx
+      offset 0) t on true
    where t.written is not true or t.attempt_now <> i.attempt
    order by i.place limit 1;
   raise exception 'stale %: run % task % map % attempt %: the row %', p_what, bad.run_id,
@@ -30,47 +34,41 @@ begin
     using errcode = 'PS001';
 end $$;
 
-create function {schema}.flush_completions_1(c text[]) returns void language plpgsql as $$
+-- Lines: run | task << 32 + map + 1 | attempt << 8 + state | started | finished |
+-- tries << 32 + infra_tries | peak_rss | cpu | retry_at | cause | exit code | signal.
+-- A live row's usage, retry, cause, exit code and signal are null already: a line that says nothing
+-- about them need not write them.
+create function {schema}.flush_completions_1(c bigint[]) returns void language plpgsql as $$
 declare
-  runs bigint[] := c[1];
-  tasks int[] := c[2];
-  maps int[] := c[3];
-  attempts int[] := c[4];
   accepted int;
 begin
-  if c[10] is null and c[11] is null and c[12] is null and c[13] is null then
+  if array_length(c, 2) <= 6 then
     with done as (
       insert into {schema}.task_instance as t
-             (run_id, task_idx, map_idx, attempt, state, tries, infra_tries, started_us,
-              finished_us, peak_rss_kib, cpu_ms)
-      select i.run_id, i.task_idx, coalesce(i.map_idx, -1), -i.attempt, coalesce(i.state, 4),
-             coalesce(i.tries, 0), coalesce(i.infra_tries, 0), i.started_us, i.finished_us,
-             i.peak_rss_kib, i.cpu_ms
-        from unnest(runs, tasks, maps, attempts, c[5]::smallint[], c[6]::int[], c[7]::int[],
-                    c[8]::bigint[], c[9]::bigint[], c[14]::bigint[], c[15]::bigint[])
-               as i(run_id, task_idx, map_idx, attempt, state, tries, infra_tries, started_us,
-                    finished_us, peak_rss_kib, cpu_ms)
+             (run_id, task_idx, map_idx, attempt, state, started_us, finished_us, tries,
+              infra_tries)
+      select c[g][1], (c[g][2] >> 32)::int, (c[g][2] & 4294967295)::int - 1,
+             -(c[g][3] >> 8)::int, (c[g][3] & 255)::smallint, nullif(c[g][4], 0),
+             nullif(c[g][5], 0), (coalesce(c[g][6], 0) >> 32)::int,
+             (coalesce(c[g][6], 0) & 4294967295)::int
+        from generate_series(1, array_length(c, 1)) g
       on conflict (run_id, task_idx, map_idx) do update
          set state = excluded.state, tries = excluded.tries, infra_tries = excluded.infra_tries,
-             started_us = excluded.started_us, finished_us = excluded.finished_us,
-             peak_rss_kib = excluded.peak_rss_kib, cpu_ms = excluded.cpu_ms,
-             retry_at_us = null, cause = null, exit_code = null, signal = null
+             started_us = excluded.started_us, finished_us = excluded.finished_us
        where t.attempt = -excluded.attempt and t.state in (2, 3)
       returning t.attempt)
     select count(*) into accepted from done where attempt > 0;
   else
     with done as (
       insert into {schema}.task_instance as t
-             (run_id, task_idx, map_idx, attempt, state, tries, infra_tries, started_us,
-              finished_us, retry_at_us, cause, exit_code, signal, peak_rss_kib, cpu_ms)
-      select i.run_id, i.task_idx, coalesce(i.map_idx, -1), -i.attempt, coalesce(i.state, 4),
-             coalesce(i.tries, 0), coalesce(i.infra_tries, 0), i.started_us, i.finished_us,
-             i.retry_at_us, i.cause, i.exit_code, i.signal, i.peak_rss_kib, i.cpu_ms
-        from unnest(runs, tasks, maps, attempts, c[5]::smallint[], c[6]::int[], c[7]::int[],
-                    c[8]::bigint[], c[9]::bigint[], c[10]::bigint[], c[11]::smallint[],
-                    c[12]::int[], c[13]::int[], c[14]::bigint[], c[15]::bigint[])
-               as i(run_id, task_idx, map_idx, attempt, state, tries, infra_tries, started_us,
-                    finished_us, retry_at_us, cause, exit_code, signal, peak_rss_kib, cpu_ms)
+             (run_id, task_idx, map_idx, attempt, state, started_us, finished_us, tries,
+              infra_tries, peak_rss_kib, cpu_ms, retry_at_us, cause, exit_code, signal)
+      select c[g][1], (c[g][2] >> 32)::int, (c[g][2] & 4294967295)::int - 1,
+             -(c[g][3] >> 8)::int, (c[g][3] & 255)::smallint, nullif(c[g][4], 0),
+             nullif(c[g][5], 0), (c[g][6] >> 32)::int, (c[g][6] & 4294967295)::int,
+             nullif(c[g][7], 0), nullif(c[g][8], 0), nullif(c[g][9], 0),
+             nullif(c[g][10], 0)::smallint, nullif(c[g][11], 0)::int, nullif(c[g][12], 0)::int
+        from generate_series(1, array_length(c, 1)) g
       on conflict (run_id, task_idx, map_idx) do update
          set state = excluded.state, tries = excluded.tries, infra_tries = excluded.infra_tries,
              started_us = excluded.started_us, finished_us = excluded.finished_us,
@@ -81,27 +79,25 @@ begin
       returning t.attempt)
     select count(*) into accepted from done where attempt > 0;
   end if;
-  if accepted <> cardinality(runs) then
-    perform {schema}.stale_1('completion', runs, tasks, maps, attempts);
+  if accepted <> array_length(c, 1) then
+    perform {schema}.stale_1('completion', c);
   end if;
 end $$;
 
-create function {schema}.flush_decisions_1(c text[]) returns void language plpgsql as $$
+-- Lines: run | task << 32 + map + 1 | attempt << 8 + state | finished | tries << 32 + infra_tries |
+-- cause.
+create function {schema}.flush_decisions_1(c bigint[]) returns void language plpgsql as $$
 declare
-  runs bigint[] := c[1];
-  tasks int[] := c[2];
-  maps int[] := c[3];
-  attempts int[] := c[4];
   accepted int;
 begin
   with done as (
     insert into {schema}.task_instance as t
-           (run_id, task_idx, map_idx, attempt, state, tries, infra_tries, cause, finished_us)
-    select i.run_id, i.task_idx, coalesce(i.map_idx, -1), -i.attempt, i.state,
-           coalesce(i.tries, 0), coalesce(i.infra_tries, 0), i.cause, i.finished_us
-      from unnest(runs, tasks, maps, attempts, c[5]::smallint[], c[6]::int[], c[7]::int[],
-                  c[8]::smallint[], c[9]::bigint[])
-             as i(run_id, task_idx, map_idx, attempt, state, tries, infra_tries, cause, finished_us)
+           (run_id, task_idx, map_idx, attempt, state, finished_us, tries, infra_tries, cause)
+    select c[g][1], (c[g][2] >> 32)::int, (c[g][2] & 4294967295)::int - 1,
+           -(c[g][3] >> 8)::int, (c[g][3] & 255)::smallint, nullif(c[g][4], 0),
+           (coalesce(c[g][5], 0) >> 32)::int, (coalesce(c[g][5], 0) & 4294967295)::int,
+           nullif(c[g][6], 0)::smallint
+      from generate_series(1, array_length(c, 1)) g
     on conflict (run_id, task_idx, map_idx) do update
        set state = excluded.state, tries = excluded.tries, infra_tries = excluded.infra_tries,
            cause = excluded.cause, finished_us = excluded.finished_us, started_us = null,
@@ -109,27 +105,23 @@ begin
      where t.attempt = -excluded.attempt and t.state not in (2, 3)
     returning t.attempt)
   select count(*) into accepted from done where attempt >= 0;
-  if accepted <> cardinality(runs) then
-    perform {schema}.stale_1('decision', runs, tasks, maps, attempts);
+  if accepted <> array_length(c, 1) then
+    perform {schema}.stale_1('decision', c);
   end if;
 end $$;
 
-create function {schema}.flush_dispatches_1(c text[]) returns void language plpgsql as $$
+-- Lines: run | task << 32 + map + 1 | attempt << 8 | session | tries << 32 + infra_tries.
+create function {schema}.flush_dispatches_1(c bigint[]) returns void language plpgsql as $$
 declare
-  runs bigint[] := c[1];
-  tasks int[] := c[2];
-  maps int[] := c[3];
-  attempts int[] := c[4];
   accepted int;
 begin
   with done as (
     insert into {schema}.task_instance as t
-           (run_id, task_idx, map_idx, attempt, state, tries, infra_tries, session)
-    select i.run_id, i.task_idx, coalesce(i.map_idx, -1),
-           case when i.attempt = 1 then 1 else -i.attempt end, 2,
-           coalesce(i.tries, 0), coalesce(i.infra_tries, 0), i.session
-      from unnest(runs, tasks, maps, attempts, c[5]::int[], c[6]::int[], c[7]::bigint[])
-             as i(run_id, task_idx, map_idx, attempt, tries, infra_tries, session)
+           (run_id, task_idx, map_idx, attempt, state, session, tries, infra_tries)
+    select c[g][1], (c[g][2] >> 32)::int, (c[g][2] & 4294967295)::int - 1,
+           case when c[g][3] = 256 then 1 else -(c[g][3] >> 8)::int end, 2, c[g][4],
+           (coalesce(c[g][5], 0) >> 32)::int, (coalesce(c[g][5], 0) & 4294967295)::int
+      from generate_series(1, array_length(c, 1)) g
     on conflict (run_id, task_idx, map_idx) do update
        set state = 2, attempt = abs(excluded.attempt), tries = excluded.tries,
            infra_tries = excluded.infra_tries, session = excluded.session, started_us = null,
@@ -138,33 +130,30 @@ begin
      where t.attempt = abs(excluded.attempt) - 1 and t.state in (0, 8)
     returning t.attempt)
   select count(*) into accepted from done where attempt > 0;
-  if accepted <> cardinality(runs) then
-    perform {schema}.stale_1('dispatch', runs, tasks, maps, attempts);
+  if accepted <> array_length(c, 1) then
+    perform {schema}.stale_1('dispatch', c);
   end if;
 end $$;
 
--- A mark for an attempt that has ended meanwhile is no error and does nothing.
-create function {schema}.flush_started_1(c text[]) returns void language plpgsql as $$
+-- Lines: run | task << 32 + map + 1 | attempt << 8 | started. A mark for an attempt that has ended
+-- meanwhile is no error and does nothing.
+create function {schema}.flush_started_1(c bigint[]) returns void language plpgsql as $$
 declare
-  runs bigint[] := c[1];
-  tasks int[] := c[2];
-  maps int[] := c[3];
-  attempts int[] := c[4];
   ghosts int;
 begin
   with done as (
     insert into {schema}.task_instance as t
            (run_id, task_idx, map_idx, attempt, state, tries, infra_tries, started_us)
-    select i.run_id, i.task_idx, coalesce(i.map_idx, -1), -i.attempt, 3, 0, 0, i.started_us
-      from unnest(runs, tasks, maps, attempts, c[5]::bigint[])
-             as i(run_id, task_idx, map_idx, attempt, started_us)
+    select c[g][1], (c[g][2] >> 32)::int, (c[g][2] & 4294967295)::int - 1,
+           -(c[g][3] >> 8)::int, 3, 0, 0, c[g][4]
+      from generate_series(1, array_length(c, 1)) g
     on conflict (run_id, task_idx, map_idx) do update
        set state = 3, started_us = excluded.started_us
      where t.attempt = -excluded.attempt and t.state = 2
     returning t.attempt)
   select count(*) into ghosts from done where attempt < 0;
   if ghosts > 0 then
-    perform {schema}.stale_1('start', runs, tasks, maps, attempts);
+    perform {schema}.stale_1('start', c);
   end if;
 end $$;
 
@@ -331,8 +320,8 @@ end $$;
 -- because a plan made while a table was small would stay.
 create function {schema}.flush_1(
     p_domain int, p_epoch bigint, p_seq bigint, p_progress boolean, p_sessions text[],
-    p_new_runs text[], p_dags text[], p_pools text[], p_completions text[], p_decisions text[],
-    p_dispatches text[], p_started text[], p_attempts text[], p_outputs text[],
+    p_new_runs text[], p_dags text[], p_pools text[], p_completions bigint[],
+    p_decisions bigint[], p_dispatches bigint[], p_started bigint[], p_attempts text[], p_outputs text[],
     p_run_updates text[], p_audit text[], p_inbox bigint[]) returns boolean
 language plpgsql set enable_seqscan = off as $$
 begin
@@ -345,43 +334,43 @@ begin
   if not found then
     return false;
   end if;
-  if p_sessions is not null then
+  if cardinality(p_sessions) > 0 then
     perform {schema}.flush_sessions_1(p_domain, p_epoch, p_sessions);
   end if;
-  if p_new_runs is not null then
+  if cardinality(p_new_runs) > 0 then
     perform {schema}.flush_new_runs_1(p_domain, p_new_runs);
   end if;
-  if p_dags is not null then
+  if cardinality(p_dags) > 0 then
     perform {schema}.flush_dags_1(p_dags);
   end if;
-  if p_pools is not null then
+  if cardinality(p_pools) > 0 then
     perform {schema}.flush_pools_1(p_domain, p_pools);
   end if;
-  if p_completions is not null then
+  if cardinality(p_completions) > 0 then
     perform {schema}.flush_completions_1(p_completions);
   end if;
-  if p_decisions is not null then
+  if cardinality(p_decisions) > 0 then
     perform {schema}.flush_decisions_1(p_decisions);
   end if;
-  if p_dispatches is not null then
+  if cardinality(p_dispatches) > 0 then
     perform {schema}.flush_dispatches_1(p_dispatches);
   end if;
-  if p_started is not null then
+  if cardinality(p_started) > 0 then
     perform {schema}.flush_started_1(p_started);
   end if;
-  if p_attempts is not null then
+  if cardinality(p_attempts) > 0 then
     perform {schema}.flush_attempts_1(p_attempts);
   end if;
-  if p_outputs is not null then
+  if cardinality(p_outputs) > 0 then
     perform {schema}.flush_outputs_1(p_outputs);
   end if;
-  if p_run_updates is not null then
+  if cardinality(p_run_updates) > 0 then
     perform {schema}.flush_run_updates_1(p_domain, p_run_updates);
   end if;
-  if p_audit is not null then
+  if cardinality(p_audit) > 0 then
     perform {schema}.flush_audit_1(p_domain, p_audit);
   end if;
-  if p_inbox is not null then
+  if cardinality(p_inbox) > 0 then
     perform {schema}.flush_inbox_1(p_domain, p_inbox);
   end if;
   if p_progress then
