@@ -89,6 +89,8 @@ std::vector<Node::Spec> PlanWorkers(const StandaloneOptions& options, const Layo
                  "default",
                  "--slots",
                  std::to_string(Slots(options)),
+                 "--grace",
+                 fmt::format("{}ms", absl::ToInt64Milliseconds(options.drain_grace)),
                  "--work-dir",
                  layout.work(spec.name),
                  "--log-format",

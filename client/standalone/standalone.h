@@ -26,7 +26,7 @@ struct StandaloneOptions {
   // Of the first scheduler; the next ones follow. HTTP is 80 further (workers: 90). 0 = any free.
   int port = 7400;
   bool detach = false;
-  // How long a stop waits for running tasks before the workers are told to hand back and end.
+  // How long a stop lets running tasks go on before the workers stop them.
   absl::Duration drain_grace = absl::Seconds(10);
   absl::Duration start_timeout = absl::Minutes(2);  // for each step of the start
   std::string log_format = "text";                  // or "json"

@@ -22,6 +22,8 @@ constexpr absl::Duration kEndPoll = absl::Milliseconds(100);
 constexpr absl::Duration kQuietTick = absl::Seconds(1);
 constexpr absl::Duration kBusyTick = absl::Milliseconds(100);
 constexpr absl::Duration kRecordPeriod = absl::Seconds(5);
+// A worker that ran out of its grace stops its tasks and sends what they left.
+constexpr absl::Duration kWorkerSlack = absl::Seconds(20);
 constexpr absl::Duration kSchedulerGrace = absl::Seconds(10);
 // What a process gets between the second request to end and the kill.
 constexpr absl::Duration kLastGrace = absl::Seconds(5);
@@ -167,7 +169,7 @@ bool Supervisor::ReviveNodes(const Nodes& nodes) {
 
 absl::Status Supervisor::Stop() {
   if (postgres_.server() != nullptr) Record();
-  StopNodes(workers_, options_.drain_grace);
+  StopNodes(workers_, options_.drain_grace + kWorkerSlack);
   StopNodes(schedulers_, kSchedulerGrace);
   PENSTOCK_RETURN_IF_ERROR(EndLeftovers(layout_).status());
   PENSTOCK_RETURN_IF_ERROR(postgres_.Stop());
@@ -178,7 +180,7 @@ absl::Status Supervisor::Stop() {
 }
 
 void Supervisor::StopNodes(const Nodes& nodes, absl::Duration grace) {
-  // The second request means: hand back what runs, and end.
+  // The second request means: end at once.
   for (const auto& [signal, patience] : {std::pair(SIGTERM, grace), std::pair(SIGTERM, kLastGrace),
                                          std::pair(SIGKILL, kLastGrace)}) {
     for (const auto& node : nodes) node->Signal(signal);
