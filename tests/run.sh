@@ -102,8 +102,12 @@ has clang && build clang
 has tidy && check tidy tests/ci/tidy.sh
 has asan && build asan && suite asan
 has tsan && build tsan && suite tsan
-if has fuzz && build fuzz; then
-  for fuzzer in $(tests/ci/fuzz.sh --list); do check "$fuzzer" tests/ci/fuzz.sh "$fuzzer"; done
+if has fuzz; then
+  fuzzers=$(tests/ci/fuzz.sh --list)
+  # shellcheck disable=SC2086  # a list of names
+  if build fuzz $fuzzers; then
+    for fuzzer in $fuzzers; do check "$fuzzer" tests/ci/fuzz.sh "$fuzzer"; done
+  fi
 fi
 has sim && build release penstock-sim && check simulator tests/ci/simulate.sh
 
