@@ -238,8 +238,16 @@ TEST_F(AppTest, LintPrintsEveryProblemAndFails) {
   EXPECT_EQ(Run({"dag", "lint", path}), 2);
   EXPECT_THAT(err_, HasSubstr(path + ":3:"));
   EXPECT_THAT(err_, HasSubstr(path + ":4:"));
-  EXPECT_EQ(Run({"dag", "lint", path, "-o", "json"}), 2);
-  EXPECT_THAT(out_, HasSubstr("\"line\": 3"));
+  const std::string fine = Write("fine.yaml", "dag: a\ntasks: {a: {noop: }}\n");
+  EXPECT_EQ(Run({"dag", "lint", path, fine, "-o", "jsonl"}), 2);
+  EXPECT_THAT(out_, StartsWith("{\"file\":\"" + path + "\",\"problems\":[{\"line\":3,"));
+  EXPECT_THAT(out_, EndsWith("{\"file\":\"" + fine + "\",\"problems\":[]}\n"));
+}
+
+TEST_F(AppTest, LintChecksTheFilesBesideTheDag) {
+  const std::string path = Write("etl.yaml", kDag);
+  EXPECT_EQ(Run({"dag", "lint", path}), 2);
+  EXPECT_THAT(err_, StartsWith(path + ": files: \"*.sh\" matches nothing"));
 }
 
 TEST_F(AppTest, ApplySendsTheFileWithItsBundle) {
@@ -274,6 +282,28 @@ TEST_F(AppTest, ApplySendsNothingWhenAFileIsBad) {
   EXPECT_THAT(err_, HasSubstr("bad.yaml:1:6:"));
   EXPECT_THAT(err_, EndsWith("penstock: nothing was applied\n"));
   EXPECT_FALSE(called);
+}
+
+TEST_F(AppTest, ApplyTellsARefusalFromSilence) {
+  service().on_ApplyDag = [](const v1::ApplyDagRequest&, v1::ApplyDagResponse*) {
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many DAGs");
+  };
+  const std::string path = Write("a.yaml", "dag: a\ntasks: {a: {noop: }}\n");
+  EXPECT_EQ(Run({"apply", path}), 4);
+  EXPECT_EQ(err_, "penstock: " + path + ": too many DAGs\n");
+  EXPECT_EQ(Run({"apply", path, "--address", "unix:/nonexistent/x", "--retry-for", "0s"}), 3);
+}
+
+TEST_F(AppTest, AppliesSeveralFilesAsOneList) {
+  service().on_ApplyDag = [](const v1::ApplyDagRequest&, v1::ApplyDagResponse* response) {
+    response->set_changed(true);
+    return grpc::Status::OK;
+  };
+  const std::string path = Write("a.yaml", "dag: a\ntasks: {a: {noop: }}\n");
+  EXPECT_EQ(Run({"apply", path, path, "-o", "jsonl"}), 0);
+  EXPECT_EQ(out_,
+            "{\"created\":false,\"changed\":true}\n"
+            "{\"created\":false,\"changed\":true}\n");
 }
 
 TEST_F(AppTest, ApplyRefusesALargeBundle) {

@@ -1,8 +1,9 @@
-// dag init, lint, apply, list, show, trigger, pause, resume, delete, schema.
+// dag init, list, show, trigger, pause, resume, delete, schema; the table of all dag commands.
 #include <fmt/format.h>
 
 #include <utility>
 
+#include "client/cli/apply.h"
 #include "client/cli/commands.h"
 #include "client/cli/dag_file.h"
 #include "client/cli/files.h"
@@ -12,7 +13,6 @@
 #include "client/cli/session.h"
 #include "client/cli/text.h"
 #include "client/cli/watch.h"
-#include "client/lib/bundle.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/dag/scalars.h"
@@ -37,98 +37,6 @@ Result Init(Session& session) {
   return ExitCode::kSuccess;
 }
 
-std::string Summary(const DagFile& file) {
-  const dag::DagSpec& spec = *file.parsed.dag;
-  return fmt::format("{}: DAG {} is fine ({})", file.name, spec.dag,
-                     Count(static_cast<int64_t>(spec.tasks.size()), "task"));
-}
-
-BundleLimits LimitsOf(const Session& session) {
-  BundleLimits limits;
-  limits.max_bytes = session.call().Size("max-bundle").value_or(limits.max_bytes);
-  return limits;
-}
-
-// One file's problems; with `-o json` and the like they are the result, else they go to stderr.
-void Report(Session& session, const DagFile& file) {
-  if (session.format() == Format::kTable) {
-    return PrintProblems(file.parsed.problems, file.name, session.err());
-  }
-  v1::ProblemList list;
-  for (const auto& problem : file.parsed.problems) *list.add_problems() = ToProto(problem);
-  session.out() << Render(list, session.format());
-}
-
-Result Lint(Session& session) {
-  bool sound = true;
-  for (const std::string& name : session.call().args) {
-    PENSTOCK_ASSIGN_OR_RETURN(const DagFile file, ReadDagFile(name, *session.env().in));
-    if (!file.parsed.dag || session.format() != Format::kTable) Report(session, file);
-    if (!file.parsed.dag) {
-      sound = false;
-      continue;
-    }
-    PENSTOCK_RETURN_IF_ERROR(
-        PackBundle(file.folder, file.parsed.dag->files, LimitsOf(session)).status());
-    if (session.call().Has("effective")) {
-      session.out() << EffectiveYaml(*file.parsed.dag);
-    } else {
-      session.Say(Summary(file));
-    }
-  }
-  return sound ? ExitCode::kSuccess : ExitCode::kUsage;
-}
-
-std::string Describe(const v1::ApplyDagResponse& response, bool dry_run) {
-  const v1::Dag& dag = response.dag();
-  const std::string_view what = response.created()   ? "new"
-                                : response.changed() ? "changed"
-                                                     : "unchanged";
-  return Printable(fmt::format("DAG {} {}: version {}, {}{}", dag.name(), what,
-                               dag.version_number(), Count(dag.task_count(), "task"),
-                               dry_run ? " (dry run: nothing was stored)" : "")) +
-         "\n";
-}
-
-// Problems that the scheduler found name the user's file as those found here do.
-absl::Status ExplainRefusal(Session& session, const DagFile& file, const absl::Status& status) {
-  const auto problems = FromProto(ProblemsOf(status));
-  if (problems.empty()) return Annotate(status, file.name);
-  PrintProblems(problems, file.name, session.err());
-  return MarkRemote(MakeStatus(
-      status.code(), fmt::format("{}: the scheduler found {}", file.name,
-                                 Count(static_cast<int64_t>(problems.size()), "problem"))));
-}
-
-absl::Status ApplyOne(Session& session, const DagFile& file) {
-  PENSTOCK_ASSIGN_OR_RETURN(const v1::Bundle bundle,
-                            PackBundle(file.folder, file.parsed.dag->files, LimitsOf(session)));
-  v1::ApplyDagRequest request;
-  request.set_namespace_(session.name_space());
-  request.set_yaml(file.text);
-  request.set_dry_run(session.call().Has("dry-run"));
-  if (!bundle.files().empty()) request.set_bundle(bundle.SerializeAsString());
-  const auto response = session.client().ApplyDag(request);
-  if (!response.ok()) return ExplainRefusal(session, file, response.status());
-  session.Show(*response, [&] { return Describe(*response, request.dry_run()); });
-  return absl::OkStatus();
-}
-
-// All files are checked before the first is sent.
-Result Apply(Session& session) {
-  std::vector<DagFile> files;
-  bool sound = true;
-  for (const std::string& name : session.call().args) {
-    PENSTOCK_ASSIGN_OR_RETURN(DagFile file, ReadDagFile(name, *session.env().in));
-    if (!file.parsed.dag) PrintProblems(file.parsed.problems, file.name, session.err());
-    sound = sound && file.parsed.dag.has_value();
-    files.push_back(std::move(file));
-  }
-  if (!sound) return UsageError("nothing was applied");
-  for (const DagFile& file : files) PENSTOCK_RETURN_IF_ERROR(ApplyOne(session, file));
-  return ExitCode::kSuccess;
-}
-
 Result List(Session& session) {
   v1::ListDagsRequest request;
   request.set_namespace_(session.name_space());
@@ -142,7 +50,7 @@ Result List(Session& session) {
   for (const v1::Dag& dag : dags) {
     table.Add({dag.name(), std::to_string(dag.version_number()), std::to_string(dag.task_count()),
                dag.paused() ? Cell("paused", Style::kDim) : Cell("active"),
-               FormatAge(ToTime(dag.updated_at()), session.now()), dag.description()});
+               AgeText(dag.updated_at(), session.now()), dag.description()});
   }
   ShowList(session, dags, table);
   return ExitCode::kSuccess;
@@ -302,12 +210,13 @@ std::vector<CommandSpec> DagCommands() {
       {"dag",
        "lint",
        "check DAG files here, without a scheduler",
-       "Prints every problem as FILE:LINE:COLUMN: MESSAGE. Exit code 2 if there is one.",
+       "Prints every problem as FILE:LINE:COLUMN: MESSAGE. Exit code 2 if there is one.\n"
+       "-o json lists the files with their problems.",
        {FileArg()},
        {{"effective", 0, ValueKind::kNone, "", "print what would run, defaults included"},
         MaxBundleFlag()},
        {"dag lint etl.yaml", "dag lint dags/*.yaml -o json"},
-       Lint},
+       LintDags},
       {"dag",
        "apply",
        "put DAG files into force",
@@ -317,7 +226,7 @@ std::vector<CommandSpec> DagCommands() {
        {{"dry-run", 0, ValueKind::kNone, "", "let the scheduler check, store nothing"},
         MaxBundleFlag()},
        {"apply etl.yaml", "dag apply dags/*.yaml --dry-run"},
-       Apply,
+       ApplyDags,
        true},
       {"dag",
        "list",

@@ -83,7 +83,7 @@ Result WorkerList(Session& session) {
     table.Add({worker.name(), worker.group(), WorkerState(worker), std::to_string(worker.slots()),
                std::to_string(worker.running()),
                fmt::format("{}", fmt::join(worker.queues(), ", ")),
-               FormatAge(ToTime(worker.started_at()), session.now()), worker.version()});
+               AgeText(worker.started_at(), session.now()), worker.version()});
   }
   ShowList(session, response.workers(), table);
   return ExitCode::kSuccess;
@@ -106,7 +106,7 @@ Result NamespaceList(Session& session) {
   Table table({"NAME", ">DOMAIN", ">WEIGHT", "CREATED"});
   for (const v1::Namespace& entry : response.namespaces()) {
     table.Add({entry.name(), std::to_string(entry.domain()), std::to_string(entry.weight()),
-               FormatAge(ToTime(entry.created_at()), session.now())});
+               AgeText(entry.created_at(), session.now())});
   }
   ShowList(session, response.namespaces(), table);
   return ExitCode::kSuccess;

@@ -38,7 +38,7 @@ Result List(Session& session) {
   Table table({"ID", "DAG", "KEY", "STATE", "CREATED", ">TOOK", "REASON"});
   for (const v1::Run& run : runs) {
     table.Add({std::to_string(run.id()), run.dag(), run.key(), StateCell(run.state()),
-               FormatAge(ToTime(run.created_at()), session.now()), ElapsedText(run, session.now()),
+               AgeText(run.created_at(), session.now()), ElapsedText(run, session.now()),
                run.reason()});
   }
   ShowList(session, runs, table);

@@ -155,6 +155,10 @@ std::string FormatAge(absl::Time then, absl::Time now) {
   return fmt::format("{}d ago", s / 86400);
 }
 
+std::string AgeText(const google::protobuf::Timestamp& then, absl::Time now) {
+  return then.seconds() == 0 ? "" : FormatAge(ToTime(then), now);
+}
+
 std::string FormatUtc(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
 }

@@ -32,6 +32,8 @@ std::string Truncate(std::string_view text, size_t columns);
 std::string FormatElapsed(absl::Duration duration);
 // How long before `now`, in one unit: "12s ago", "3h ago"; "just now" for less than a second.
 std::string FormatAge(absl::Time then, absl::Time now);
+// The same; "" for a time that is not set.
+std::string AgeText(const google::protobuf::Timestamp& then, absl::Time now);
 // RFC 3339 in UTC with whole seconds: "2026-01-02T03:04:05Z".
 std::string FormatUtc(absl::Time time);
 absl::Time ToTime(const google::protobuf::Timestamp& timestamp);
