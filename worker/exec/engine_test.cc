@@ -164,7 +164,7 @@ TEST_F(EngineTest, AFloodIsCutAndCostsNoMemory) {
   EXPECT_TRUE(seen.truncated);
   EXPECT_EQ(seen.text.at(LogStream::kStdout).size(), 100'000U);
   EXPECT_EQ(seen.text.count(LogStream::kStderr), 0U) << "the limit is for both streams together";
-  EXPECT_LT(PeakRssKib() - before, 20 * 1024);
+  EXPECT_LT(PeakRssKib() - before, 100 * 1024) << "of a flood of a gigabyte";
 }
 
 TEST_F(EngineTest, WhilePausedTheAttemptWaits) {
