@@ -1,7 +1,9 @@
 // Throughput of the flush against a real server: prints durable task lives per second.
-//   flush_bench "host=... dbname=..." [seconds] [runs per batch] [tasks|runs]
+//   flush_bench "host=... dbname=..." [seconds] [runs per batch] [tasks|runs|load]
 // Each flush ends the previous batch (10 tasks a run) and dispatches the next, as the floor of
-// tests/bench/floor does; "runs" also creates and finishes the runs' own rows.
+// tests/bench/floor does; "runs" also creates and finishes the runs' own rows. "load" prints the
+// seconds that a reload with 100,000 live task rows takes instead.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -16,6 +18,7 @@ namespace penstock::pg {
 namespace {
 
 constexpr int kTasksPerRun = 10;
+constexpr int kLiveTasks = 100'000;
 constexpr int64_t kIdBlock = 100'000;
 constexpr SessionId kSession(7'777'777'777'777'777);
 
@@ -31,6 +34,23 @@ class Load {
     core::FlushBatch batch;
     batch.dags.push_back({{dag_, ns, "d", false, VersionId(1), 0}, false});
     Flush(batch);
+  }
+
+  // Leaves everything running.
+  void StartOnly() {
+    core::FlushBatch batch;
+    first_ = NextRuns();
+    StartRuns(&batch);
+    Flush(batch);
+  }
+
+  // Seconds that a load takes.
+  double TimeLoad() {
+    const SteadyTime begin = RealClock().Steady();
+    const auto load = store_.Reload(epoch_, FlushSeq());
+    if (!load.ok()) Fail(load.status());
+    seq_ = load->facts.flush_seq;
+    return absl::ToDoubleSeconds(RealClock().Steady() - begin);
   }
 
   void Step() {
@@ -114,31 +134,58 @@ class Load {
   RunId first_;  // of the batch under way
 };
 
-int Main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fputs("usage: flush_bench DSN [seconds] [runs per batch] [tasks|runs]\n", stderr);
-    return 2;
+struct Arguments {
+  std::string dsn;
+  double seconds = 10;
+  int runs = 100;
+  std::string mode = "tasks";
+};
+
+// Task lives per second.
+double Throughput(Load& load, const Arguments& arguments) {
+  const SteadyTime begin = RealClock().Steady();
+  int64_t flushes = 0;
+  while (RealClock().Steady() - begin < absl::Seconds(arguments.seconds)) {
+    load.Step();
+    ++flushes;
   }
+  const double took = absl::ToDoubleSeconds(RealClock().Steady() - begin);
+  return static_cast<double>(flushes) * arguments.runs * kTasksPerRun / took;
+}
+
+double LoadTime(Load& load, const Arguments& arguments) {
+  for (int tasks = 0; tasks < kLiveTasks; tasks += arguments.runs * kTasksPerRun) load.StartOnly();
+  return std::min(load.TimeLoad(), load.TimeLoad());
+}
+
+int Run(const Arguments& arguments) {
   Options options;
-  options.dsn = argv[1];
-  const double seconds = argc > 2 ? std::atof(argv[2]) : 10;
-  const int runs = argc > 3 ? std::atoi(argv[3]) : 100;
-  const bool run_rows = argc > 4 && std::string(argv[4]) == "runs";
+  options.dsn = arguments.dsn;
   auto database = Database::Create(options);
   if (!database.ok() || !Migrate(**database).ok()) return 1;
   PgCatalog catalog(**database);
   const auto ns = catalog.CreateNamespace(std::to_string(RandomId()), std::nullopt, 1);
   if (!ns.ok()) return 1;
-  Load load(**database, ns->domain, ns->id, runs, run_rows);
-  const SteadyTime begin = RealClock().Steady();
-  int64_t flushes = 0;
-  while (RealClock().Steady() - begin < absl::Seconds(seconds)) {
-    load.Step();
-    ++flushes;
+  Load load(**database, ns->domain, ns->id, arguments.runs, arguments.mode != "tasks");
+  if (arguments.mode == "load") {
+    std::printf("%.3f\n", LoadTime(load, arguments));
+  } else {
+    std::printf("%.0f\n", Throughput(load, arguments));
   }
-  const double took = absl::ToDoubleSeconds(RealClock().Steady() - begin);
-  std::printf("%.0f\n", static_cast<double>(flushes) * runs * kTasksPerRun / took);
   return 0;
+}
+
+int Main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fputs("usage: flush_bench DSN [seconds] [runs per batch] [tasks|runs|load]\n", stderr);
+    return 2;
+  }
+  Arguments arguments;
+  arguments.dsn = argv[1];
+  if (argc > 2) arguments.seconds = std::atof(argv[2]);
+  if (argc > 3) arguments.runs = std::atoi(argv[3]);
+  if (argc > 4) arguments.mode = argv[4];
+  return Run(arguments);
 }
 
 }  // namespace
