@@ -157,9 +157,10 @@ std::string HelpMarkdown() {
       "## penstock-worker\n\n"
       "| Flag | Variable | Default | Meaning |\n| --- | --- | --- | --- |\n";
   for (const Flag& flag : Flags()) {
-    std::string value = flag.value;
-    for (size_t at = 0; (at = value.find('|', at)) != std::string::npos; at += 2) {
-      value.insert(at, "\\");
+    std::string value;
+    for (const char* c = flag.value; *c != '\0'; ++c) {
+      if (*c == '|') value += '\\';  // it would end the table's cell
+      value += *c;
     }
     text += fmt::format("| `--{}{}{}` | `{}` | {} | {} |\n", flag.name, value.empty() ? "" : " ",
                         value, VariableOf(flag), flag.fallback, flag.help);
