@@ -74,6 +74,7 @@ class Server {
  private:
   absl::Status StartHttp();
   absl::Status OpenDatabase();
+  static absl::Status EnsureDefaultNamespace(store::Catalog& catalog);
   absl::StatusOr<store::StoredTerms> PrepareDatabase(store::FleetStore* store);
   absl::Status BuildCore(std::unique_ptr<store::FleetStore> store, const lease::Terms& terms);
   engine::FleetOptions FleetSettings(const lease::Terms& terms) const;
@@ -194,6 +195,15 @@ absl::Status Server::OpenDatabase() {
   return BuildCore(std::move(store), terms);
 }
 
+// Requests that name no namespace mean "default": it is there from the first start on. Several
+// schedulers may try at once.
+absl::Status Server::EnsureDefaultNamespace(store::Catalog& catalog) {
+  const auto found = catalog.FindNamespace("default");
+  if (!absl::IsNotFound(found.status())) return found.status();
+  const auto made = catalog.CreateNamespace("default", std::nullopt, 1);
+  return absl::IsAlreadyExists(made.status()) ? absl::OkStatus() : made.status();
+}
+
 absl::StatusOr<store::StoredTerms> Server::PrepareDatabase(store::FleetStore* store) {
   const SteadyTime deadline = clock_.Steady() + kDatabasePatience;
   while (true) {
@@ -223,6 +233,7 @@ absl::Status Server::BuildCore(std::unique_ptr<store::FleetStore> store,
   core_.catalog = std::make_unique<pg::PgCatalog>(*core_.requests);
   core_.maintenance = std::make_unique<pg::PgMaintenance>(*core_.requests, clock_);
   PENSTOCK_RETURN_IF_ERROR(core_.maintenance->EnsurePartitions().status());
+  PENSTOCK_RETURN_IF_ERROR(EnsureDefaultNamespace(*core_.owner_catalog));
   core_.inbox_namespaces = std::make_unique<api::NamespaceCache>(*core_.owner_catalog);
   core_.inbox_versions = std::make_unique<api::VersionCache>(*core_.owner_catalog, kCachedTasks);
   core_.inbox = std::make_unique<api::InboxCommands>(*core_.owner_catalog, *core_.inbox_namespaces,

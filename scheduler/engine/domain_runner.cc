@@ -277,8 +277,9 @@ void DomainRunner::Carry(const core::OwnerProtocol::Flush& request) {
 void DomainRunner::Carry(const core::OwnerProtocol::TakeIds& request) {
   OnDatabase([this, request] {
     const auto block = store_->TakeIds(request.epoch, request.count);
-    absl::StatusOr<std::pair<RunId, int64_t>> ids = block.status();
-    if (block.ok()) ids = std::pair(block->first, block->count);
+    const auto ids = block.ok() ? absl::StatusOr<std::pair<RunId, int64_t>>(
+                                      std::pair(block->first, block->count))
+                                : block.status();
     Call([this, ids] { protocol_.OnIds(ids, links_.clock.Read()); });
   });
 }
