@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "common/base/random.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
@@ -131,6 +132,7 @@ absl::StatusOr<PreparedRun> PrepareRun(store::Catalog& catalog, VersionCache& ve
   run.idempotency_key = request.idempotency_key();
   run.logical_date_us = LogicalDate(request);
   run.note = request.note();
+  run.looked_up = RealClock().Steady();  // before the look-up: what comes later is not in it
   if (MayExist(request, repeated)) {
     PENSTOCK_ASSIGN_OR_RETURN(auto same, catalog.FindDuplicate(dag.row.id, run.idempotency_key,
                                                                run.key, run.logical_date_us));

@@ -125,6 +125,10 @@ void RunHandlers::CreateHere(const store::NamespaceRecord& ns, Epoch epoch,
   if (command.runs.empty()) return done(Answer(**creation, {}, response));
   Execute(s_, ns.domain, std::move(command), actor,
           [this, creation = *creation, response, done](const core::Reply& reply) {
+            // The look-up was older than the owner's load: the router asks again, with a new one.
+            if (absl::IsAborted(reply.status)) {
+              return done(absl::UnavailableError(reply.status.message()));
+            }
             if (!reply.status.ok()) return done(reply.status);
             done(Answer(*creation, reply, response));
           });
