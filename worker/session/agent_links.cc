@@ -93,16 +93,14 @@ void Agent::Reconcile(SteadyTime now) {
 
 void Agent::UpdateBook() {
   std::vector<std::string> addresses;
-  const auto add = [&](bool welcomed) {
+  for (const bool welcomed : {true, false}) {
     for (const auto& [key, link] : links_) {
       if ((link.state == LinkState::kWelcomed) != welcomed || link.unwanted) continue;
       if (std::find(addresses.begin(), addresses.end(), link.address) == addresses.end()) {
         addresses.push_back(link.address);
       }
     }
-  };
-  add(true);
-  add(false);
+  }
   if (addresses == book_.List()) return;
   book_.Set(std::move(addresses));
   last_words_changed_ = true;
