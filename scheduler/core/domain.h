@@ -207,6 +207,7 @@ class Domain {
   void Propagated(Run& run, uint32_t task);
   void Settle(Run& run, Now now);
   void StartRun(Run& run, Now now);
+  void ArmRunTimer(const Run& run);
   void RemoveFinished();
   void FinishRun(Run& run, RunState state, std::string reason, Now now);
   void StartQueued(DagState& dag, Now now);

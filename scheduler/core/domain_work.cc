@@ -74,13 +74,16 @@ void Domain::RunTimers(Now now) {
 
 // ---- Runs ----
 
+void Domain::ArmRunTimer(const Run& run) {
+  const absl::Duration timeout = run.version->topology().dag().run_timeout;
+  if (timeout == absl::ZeroDuration()) return;
+  run_timers_.push({run.row.started_us + absl::ToInt64Microseconds(timeout), run.row.id});
+}
+
 void Domain::StartRun(Run& run, Now now) {
   run.instances.resize(run.task_count());
   run.propagated.resize(run.task_count());
-  const absl::Duration timeout = run.version->topology().dag().run_timeout;
-  if (timeout > absl::ZeroDuration()) {
-    run_timers_.push({run.row.started_us + absl::ToInt64Microseconds(timeout), run.row.id});
-  }
+  ArmRunTimer(run);
   initialising_.insert(run.row.id);
   if (run.row.intent != RunIntent::kNone) {
     run.sweeping = true;
@@ -388,6 +391,7 @@ bool Domain::EndSweep(Run& run, Now now) {
     WriteRun(run);
     run.next_unjudged = 0;
     initialising_.insert(run.row.id);
+    ArmRunTimer(run);  // it may have gone off, unheeded, during the sweep
     UpdateHold(run, now);
     return true;
   }

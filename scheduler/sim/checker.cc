@@ -66,6 +66,11 @@ void Checker::OnCommit(const core::FlushBatch& batch) {
       Violated(6, fmt::format("run {} left its ending by itself", update.run.value()));
     }
   }
+  for (const core::RunRow& run : batch.new_runs) {
+    if (!run.note.empty() && !notes_.insert(run.note).second) {
+      Violated(5, fmt::format("submit {} made two runs", run.note));
+    }
+  }
   for (const core::Completion& c : batch.completions) {
     const core::TaskRow* row = store_.FindTask(c.row.key);
     int32_t& accepted = accepted_[c.row.key];
@@ -74,6 +79,11 @@ void Checker::OnCommit(const core::FlushBatch& batch) {
                               accepted));
     }
     accepted = c.row.attempt;
+    const auto runs = running_.find(c.row.key);
+    if (c.row.state == TaskState::kSuccess && runs != running_.end() &&
+        runs->second == c.row.attempt) {
+      Violated(7, fmt::format("{} accepted while it runs", Name(c.row.key, c.row.attempt)));
+    }
     ended_accepted_.insert({c.row.key, c.row.attempt});
     if (row == nullptr || row->attempt != c.row.attempt) {
       Violated(1, fmt::format("{} is not the lease of its row", Name(c.row.key, c.row.attempt)));

@@ -55,6 +55,7 @@ class Checker {
   absl::flat_hash_set<RunId> retried_;
   std::map<std::string, int> pool_used_;
   std::set<std::string> acknowledged_;
+  std::set<std::string> notes_;     // of submits without a key, each sent once
   int64_t completed_ = 0;
   int64_t launched_ = 0;
 };

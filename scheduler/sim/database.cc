@@ -25,17 +25,19 @@ void Database::Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::Flush
   pending_until_ = std::max(pending_until_, at_us);
   const int64_t life = life_;
   const int64_t connection = c->life;
+  // Sometimes the connection breaks, before or after the commit.
+  const bool breaks = world_.options().faults && !world_.quiet() && world_.random().OneIn(120);
+  const bool arrives = !breaks || world_.random().OneIn(2);
   loop.At(at_us, [=, this] {
     core::FlushResult result{core::FlushVerdict::kUnknown, absl::UnavailableError("lost"), RunId()};
     // A database that crashed in between may or may not have got to it.
-    const bool reached = life == life_ || world_.random().OneIn(2);
+    const bool reached = arrives && (life == life_ || world_.random().OneIn(2));
     if (reached && !down_) {
       result = world_.store().Flush(epoch, seq, *copy);
       if (result.verdict == core::FlushVerdict::kCommitted) ++world_.report().flushes;
     }
-    const bool answered = life == life_ && !down_ && !c->cut && c->life == connection &&
-                          !(world_.options().faults && !world_.quiet() &&
-                            world_.random().OneIn(400));
+    const bool answered =
+        life == life_ && !down_ && !c->cut && c->life == connection && !breaks;
     if (!answered) {
       result = {core::FlushVerdict::kUnknown, absl::UnavailableError("connection lost"), RunId()};
     }

@@ -368,6 +368,8 @@ void SimScheduler::CompareDigest() {
   if (!owns() || paused_ || protocol_->ReadMark() != protocol_->covered()) return;
   if (protocol_->queued() > 0 || protocol_->epoch() != world_.store().epoch()) return;
   const Now now = world_.loop().Read();
+  // A timer that is due this very moment would be acted on by one of the two only.
+  if (protocol_->NextWall() <= now.wall || protocol_->NextSteady() <= now.steady) return;
   core::DomainOptions options;
   options.terms = world_.terms();
   core::Domain again(options, world_.store().Facts(), world_.versions(), now);

@@ -370,9 +370,9 @@ void SimWorker::Launch(const worker::Launch& launch) {
   GuardDeadline(launch.domain, launch.deadline.micros());
   SplitMix64 fate(static_cast<uint64_t>(launch.key.run.value()) * 1'000'003 +
                   launch.key.task * 101 + static_cast<uint64_t>(launch.key.attempt));
-  const bool lengthy = fate.OneIn(50);
+  const bool lengthy = fate.OneIn(30);
   const int64_t duration_us =
-      lengthy ? 1'000'000 + static_cast<int64_t>(fate.Below(20'000'000))
+      lengthy ? 1'000'000 + static_cast<int64_t>(fate.Below(45'000'000))
               : 1000 + static_cast<int64_t>(fate.Below(200'000));
   worker::Report report;
   report.started_at_us = absl::ToUnixMicros(now().wall);

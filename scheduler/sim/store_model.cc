@@ -34,7 +34,6 @@ const std::map<std::string, Mutation, std::less<>>& Mutations() {
       {"unknown_is_failed", Mutation::kUnknownIsFailed},
       {"unknown_is_committed", Mutation::kUnknownIsCommitted},
       {"guardian_sleeps", Mutation::kGuardianSleeps},
-      {"stale_accepted", Mutation::kStaleAccepted},
       {"lose_counters", Mutation::kLoseCounters},
   };
   return all;
@@ -169,9 +168,7 @@ absl::Status StoreModel::Check(const core::FlushBatch& batch, RunId* culprit) co
     *culprit = c.row.key.run;
     const core::TaskRow* row = current(c.row.key);
     if (row == nullptr || !core::IsLive(row->state)) return Stale("completion", c.row.key);
-    if (row->attempt != c.row.attempt && mutation_ != Mutation::kStaleAccepted) {
-      return Stale("completion", c.row.key);
-    }
+    if (row->attempt != c.row.attempt) return Stale("completion", c.row.key);
     changed[c.row.key] = c.row;
   }
   for (const core::Decision& d : batch.decisions) {

@@ -30,7 +30,6 @@ enum class Mutation {
   kUnknownIsFailed,      // a flush in doubt is taken for lost and its inputs are applied again
   kUnknownIsCommitted,   // a flush in doubt is taken for committed
   kGuardianSleeps,       // nobody kills attempts whose lease ended
-  kStaleAccepted,        // the database takes a result of an older attempt
   kLoseCounters,         // a load miscounts what the upstream has done
 };
 // Names as on the command line; empty for an unknown one.

@@ -123,11 +123,28 @@ void World::SubmitSome() {
   if (submitted_tasks_ >= options_.tasks) return;
   const core::DagRow& dag = dags_[random_.Below(dags_.size())];
   submitted_tasks_ += versions_.at(dag.version)->task_count();
-  ++outstanding_submits_;
-  Submit(fmt::format("key-{}", next_key_++), dag.id);
+  const int number = next_key_++;
+  if (random_.OneIn(4)) {
+    SubmitOnce(fmt::format("once-{}", number), dag.id);
+  } else {
+    ++outstanding_submits_;
+    Submit(fmt::format("key-{}", number), dag.id);
+  }
   // Bursts with pauses between them, so that faults meet both a busy and an idle cluster.
   const int64_t pause_us = random_.OneIn(8) ? Micros(100, 4'000'000) : Micros(100, 20'000);
   loop_.After(pause_us, [this] { SubmitSome(); });
+}
+
+// A submit without a key, sent once: it may be lost, but never doubled.
+void World::SubmitOnce(const std::string& note, DagId dag) {
+  for (auto& scheduler : schedulers_) {
+    if (!scheduler->owns() || scheduler->paused()) continue;
+    core::NewRun run;
+    run.dag = dag;
+    run.note = note;
+    scheduler->Execute(core::CreateRuns{{run}}, [](const core::Reply&) {});
+    return;
+  }
 }
 
 // As a client does: look the key up, ask the owner, and ask again until there is an answer.
@@ -156,19 +173,21 @@ void World::Submit(const std::string& key, DagId dag) {
         });
       });
     });
-    // A second, impatient submit of the same key.
-    if (random_.OneIn(20)) {
-      SubmitAgain(scheduler.get(), run, key);
-    }
+    // A second submit of the same key, with the look-up of the first.
+    if (random_.OneIn(8)) SubmitAgain(scheduler.get(), run, key);
     return;
   }
 }
 
 void World::SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const std::string& key) {
-  loop_.After(Micros(100, 200'000), [this, scheduler, run, key, life = scheduler->life()] {
+  const bool forgetful = options_.mutation == Mutation::kForgetKeys;
+  loop_.After(Micros(100, random_.OneIn(2) ? 200'000 : 20'000'000),
+              [this, scheduler, run, key, forgetful, life = scheduler->life()] {
     if (!scheduler->alive() || scheduler->life() != life) return;
-    scheduler->Run([this, scheduler, run, key] {
-      scheduler->Execute(core::CreateRuns{{run}}, [this, key](const core::Reply& reply) {
+    scheduler->Run([this, scheduler, run, key, forgetful] {
+      core::NewRun again = run;
+      if (forgetful) again.looked_up = loop_.Steady();
+      scheduler->Execute(core::CreateRuns{{again}}, [this, key](const core::Reply& reply) {
         if (reply.status.ok()) checker_.OnRunAcknowledged(key, reply.runs.front().id);
       });
     });
@@ -232,8 +251,9 @@ void World::InjectFault() {
   ++report_.faults;
   SimScheduler* scheduler = schedulers_[random_.Below(schedulers_.size())].get();
   SimWorker* worker = workers_[random_.Below(workers_.size())].get();
-  const int64_t while_us = Micros(50'000, 25'000'000);
-  switch (random_.Below(9)) {
+  const int64_t while_us = random_.OneIn(3) ? Micros(16'000'000, 45'000'000)
+                                            : Micros(50'000, 8'000'000);
+  switch (random_.Below(10)) {
     case 0:
       if (!scheduler->alive()) break;
       scheduler->Kill();
@@ -270,6 +290,17 @@ void World::InjectFault() {
     case 6:
       Tell("database down");
       database_->Crash(Micros(20'000, 8'000'000));
+      break;
+    case 7:
+      // The owner loses the database, and a worker everybody but the owner.
+      for (size_t i = 0; i < schedulers_.size(); ++i) {
+        if (!schedulers_[i]->owns()) {
+          worker->Stall(static_cast<int>(i), loop_.now_us() + while_us);
+          continue;
+        }
+        schedulers_[i]->CutDatabase(true);
+        loop_.After(while_us, [s = schedulers_[i].get()] { s->CutDatabase(false); });
+      }
       break;
     default:
       worker->Stall(static_cast<int>(random_.Below(schedulers_.size())),

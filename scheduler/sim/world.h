@@ -71,6 +71,7 @@ class World {
   void TellBatch(const core::FlushBatch& batch);
   void SubmitSome();
   void Submit(const std::string& key, DagId dag);
+  void SubmitOnce(const std::string& note, DagId dag);
   void SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const std::string& key);
   void UserActions();
   void Unpause(DagId id);

@@ -60,6 +60,7 @@ bool WorkerCore::Assign(StreamId stream, const Assigned& assigned, const Now& no
     --credits_;
   }
   if (attempts_.contains(assigned.key) || domain->results.contains(assigned.key)) return false;
+  if (domain->refused.contains(assigned.key)) return false;
   if (!had_credit || draining_ || domain->deadline <= now.steady) {
     fx->To(stream).hand_backs.push_back({domain->id, domain->epoch, assigned.key});
     return false;
@@ -155,7 +156,9 @@ void WorkerCore::Revoked(StreamId stream, DomainId id, Epoch epoch, const Attemp
 }
 
 // Says that the attempt is not here (any more), which is also true of one never heard of.
+// Then the assignment may still be on its way, behind the revoke: it must not be taken any more.
 void WorkerCore::GiveBack(Domain& domain, const AttemptKey& key, Effects* fx) {
+  if (!attempts_.contains(key)) domain.refused.insert(key);
   EndUnstarted(key, fx);
   if (!domain.bound || domain.hello_due) return;
   fx->To(domain.bound).hand_backs.push_back({domain.id, domain.epoch, key});

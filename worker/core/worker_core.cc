@@ -118,6 +118,7 @@ void WorkerCore::Unbind(Domain& domain) {
   domain.bound = StreamId();
   domain.hello_due = domain.confirmed = domain.sated = domain.wishes = false;
   domain.credits = domain.grant = 0;
+  domain.refused.clear();
 }
 
 void WorkerCore::SayHello(Domain& domain, SteadyTime now, Effects* fx) {

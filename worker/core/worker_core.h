@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/ids.h"
@@ -158,6 +159,8 @@ class WorkerCore {
     int doomed = 0;
     absl::flat_hash_map<AttemptKey, Report> results;  // not acknowledged
     size_t result_bytes = 0;
+    // Revoked under this binding before they were heard of.
+    absl::flat_hash_set<AttemptKey> refused;
   };
   struct Stream {
     SessionId session;
