@@ -185,7 +185,9 @@ void Checker::OnDigests(const std::string& memory, const std::string& reloaded) 
 void Checker::OnQuiet(bool in_time) {
   for (const auto& [id, run] : store_.runs()) {
     if (!core::IsTerminal(run.state)) {
-      Violated(4, fmt::format("run {} is still {} ({})", id.value(), core::ToString(run.state),
+      Violated(4, fmt::format("run {} of DAG {} is still {}, intent {} ({})", id.value(),
+                              run.dag.value(), core::ToString(run.state),
+                              static_cast<int>(run.intent),
                               in_time ? "nothing left to do" : "out of time"));
     }
   }

@@ -231,7 +231,7 @@ void World::Unpause(DagId id) {
                                   [&](const auto& dag) { return dag.id == id && dag.paused; });
   if (!paused) {
     // The pause itself may still be on its way.
-    if (!quiet_) loop_.After(1'000'000, [this, id] { Unpause(id); });
+    if (!Done()) loop_.After(1'000'000, [this, id] { Unpause(id); });
     return;
   }
   for (auto& scheduler : schedulers_) {
