@@ -60,7 +60,9 @@ PENSTOCK_PLAIN bool BecomeUser(const ChildPlan& plan) {
 // After the change of user, which clears it. The parent may have died before.
 PENSTOCK_PLAIN bool TieToParent(const Launch& launch) {
   if (launch.plan->death_signal == 0) return true;
-  if (syscall(SYS_prctl, PR_SET_PDEATHSIG, launch.plan->death_signal, 0, 0, 0) != 0) return false;
+  if (syscall(SYS_prctl, PR_SET_PDEATHSIG, launch.plan->death_signal, 0, 0, 0) != 0) {
+    return false;
+  }
   errno = ESRCH;
   return syscall(SYS_getppid) == launch.parent;
 }
@@ -69,7 +71,9 @@ PENSTOCK_PLAIN bool TieToParent(const Launch& launch) {
 PENSTOCK_PLAIN long MoveUp(long fd, long otherwise) {
   constexpr int kFirstFree = 4;
   const long source = fd >= 0 ? fd : otherwise;
-  return source < 0 || source >= kFirstFree ? source : syscall(SYS_fcntl, source, F_DUPFD_CLOEXEC, kFirstFree);
+  return source < 0 || source >= kFirstFree
+             ? source
+             : syscall(SYS_fcntl, source, F_DUPFD_CLOEXEC, kFirstFree);
 }
 
 PENSTOCK_PLAIN bool PlaceDescriptors(const ChildPlan& plan) {
@@ -91,8 +95,11 @@ PENSTOCK_PLAIN void RaiseOomScore(int adjust) {
   if (adjust <= 0) return;
   char text[8];
   size_t begin = sizeof(text);
-  for (; adjust > 0 && begin > 0; adjust /= 10) text[--begin] = static_cast<char>('0' + adjust % 10);
-  const long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+  for (; adjust > 0 && begin > 0; adjust /= 10) {
+    text[--begin] = static_cast<char>('0' + adjust % 10);
+  }
+  const long fd =
+      syscall(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
   if (fd < 0) return;
   syscall(SYS_write, fd, text + begin, sizeof(text) - begin);
   syscall(SYS_close, fd);
@@ -178,13 +185,20 @@ void Reap(pid_t pid) {
 
 std::string_view ToString(ChildStage stage) {
   switch (stage) {
-    case ChildStage::kStarted: return "started";
-    case ChildStage::kFork: return "creating the process";
-    case ChildStage::kSession: return "creating its session";
-    case ChildStage::kUser: return "changing its user";
-    case ChildStage::kDescriptors: return "placing its input and output";
-    case ChildStage::kWorkDir: return "entering its working directory";
-    case ChildStage::kExec: return "executing the program";
+    case ChildStage::kStarted:
+      return "started";
+    case ChildStage::kFork:
+      return "creating the process";
+    case ChildStage::kSession:
+      return "creating its session";
+    case ChildStage::kUser:
+      return "changing its user";
+    case ChildStage::kDescriptors:
+      return "placing its input and output";
+    case ChildStage::kWorkDir:
+      return "entering its working directory";
+    case ChildStage::kExec:
+      return "executing the program";
   }
   return "unknown";
 }

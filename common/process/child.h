@@ -17,10 +17,10 @@ struct ChildPlan {
   int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
-  int pass_fd = -1;           // becomes descriptor 3; -1 = none
-  bool new_session = false;   // leader of its own session and process group
-  int death_signal = 0;       // sent to the child when the calling thread ends; 0 = none
-  uid_t uid = 0;              // with gid, if change_user; groups are dropped
+  int pass_fd = -1;          // becomes descriptor 3; -1 = none
+  bool new_session = false;  // leader of its own session and process group
+  int death_signal = 0;      // sent to the child when the calling thread ends; 0 = none
+  uid_t uid = 0;             // with gid, if change_user; groups are dropped
   gid_t gid = 0;
   bool change_user = false;
   // How much sooner than its like the child is killed when memory runs out (up to 1000); 0 = as
@@ -34,8 +34,8 @@ struct ChildPlan {
 
 // How far the child came.
 enum class ChildStage : uint8_t {
-  kStarted,   // the program runs
-  kFork,      // the rest: this step failed
+  kStarted,  // the program runs
+  kFork,     // the rest: this step failed
   kSession,
   kUser,
   kDescriptors,

@@ -25,7 +25,7 @@ struct Ended {
 
 // Starts the plan with its output in a pipe, and waits for its end.
 Ended RunPlan(std::vector<const char*> argv, ChildPlan plan = {},
-            std::vector<const char*> envp = {"PATH=/usr/bin:/bin"}) {
+              std::vector<const char*> envp = {"PATH=/usr/bin:/bin"}) {
   argv.push_back(nullptr);
   envp.push_back(nullptr);
   int ends[2];

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/process/pid_identity.h"
 #include "common/process/unique_fd.h"
 
 namespace penstock::process {
@@ -114,6 +115,19 @@ std::vector<pid_t> ProcessesIn(const std::string& path) {
   return pids;
 }
 
+bool Holds(const std::string& path, pid_t pid) {
+  const std::vector<pid_t> pids = ProcessesIn(path);
+  return std::find(pids.begin(), pids.end(), pid) != pids.end();
+}
+
+// The second look makes sure that the pid was not recycled between the list and the identity.
+void KillAllIn(const std::string& path) {
+  for (const pid_t pid : ProcessesIn(path)) {
+    const std::optional<PidIdentity> id = Identify(pid);
+    if (id && Holds(path, pid)) SendSignal(*id, SIGKILL);
+  }
+}
+
 bool HoldsStrangers(const std::string& path, pid_t main) {
   const std::vector<pid_t> pids = ProcessesIn(path);
   return std::any_of(pids.begin(), pids.end(),
@@ -149,10 +163,10 @@ bool CanHoldChildren(const CgroupPlace& place) {
   const std::string probe = place.path + "/probe";
   if (mkdir(probe.c_str(), 0755) != 0) return false;
   const bool has_memory =
-      access((probe + (place.version == CgroupVersion::kV2 ? "/memory.max"
-                                                           : "/memory.limit_in_bytes"))
-                 .c_str(),
-             W_OK) == 0;
+      access(
+          (probe + (place.version == CgroupVersion::kV2 ? "/memory.max" : "/memory.limit_in_bytes"))
+              .c_str(),
+          W_OK) == 0;
   const bool takes = access((probe + "/cgroup.procs").c_str(), W_OK) == 0;
   rmdir(probe.c_str());
   return has_memory && takes;
@@ -164,10 +178,9 @@ bool SetUp(const CgroupPlace& own, const CgroupPlace& place, pid_t main) {
     return false;
   }
   if (mkdir(place.path.c_str(), 0755) != 0) return false;
-  const bool ready =
-      (place.version == CgroupVersion::kV1 ||
-       WriteText(place.path + "/cgroup.subtree_control", "+memory")) &&
-      CanHoldChildren(place);
+  const bool ready = (place.version == CgroupVersion::kV1 ||
+                      WriteText(place.path + "/cgroup.subtree_control", "+memory")) &&
+                     CanHoldChildren(place);
   if (!ready) rmdir(place.path.c_str());
   return ready;
 }
@@ -267,7 +280,7 @@ void RemoveCgroupTree(const CgroupPlace& place, std::string_view name) {
   }
   for (const std::string& child : children) {
     const std::string child_path = path + "/" + child;
-    for (const pid_t pid : ProcessesIn(child_path)) kill(pid, SIGKILL);
+    KillAllIn(child_path);
     rmdir(child_path.c_str());
   }
   rmdir(path.c_str());

@@ -115,7 +115,8 @@ std::vector<ProcessStat> Descendants(pid_t root, const std::vector<pid_t>& spare
 }
 
 int StrikeDescendants(pid_t root, const std::vector<pid_t>& spared) {
-  constexpr int kMaxPasses = 20;  // a family that forks faster than it is stopped: kill what is seen
+  // A family that forks faster than it is stopped: what is seen is killed after so many looks.
+  constexpr int kMaxPasses = 20;
   const pid_t own_group = getpgid(root);
   std::vector<ProcessStat> tree;
   for (int pass = 0; pass < kMaxPasses; ++pass) {

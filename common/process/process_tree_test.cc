@@ -29,8 +29,8 @@ std::vector<pid_t> Pids(const std::vector<ProcessStat>& processes) {
 }
 
 TEST(DescendantsTest, FollowsChildrenAndLeavesOutTheSpared) {
-  const std::vector<ProcessStat> all = {Process(5, 4), Process(4, 2), Process(3, 2), Process(2, 1),
-                                        Process(6, 1), Process(7, 3)};
+  const std::vector<ProcessStat> all = {Process(5, 4), Process(4, 2), Process(3, 2),
+                                        Process(2, 1), Process(6, 1), Process(7, 3)};
   EXPECT_THAT(Pids(Descendants(2, {}, all)), UnorderedElementsAre(3, 4, 5, 7));
   EXPECT_THAT(Pids(Descendants(2, {3}, all)), UnorderedElementsAre(4, 5));
   EXPECT_THAT(Pids(Descendants(2, {5}, all)), UnorderedElementsAre(3, 4, 5, 7))

@@ -30,12 +30,16 @@ constexpr absl::Duration kKillPatience = absl::Seconds(10);
 absl::StatusCode CodeOf(int error) {
   switch (error) {
     case ENOENT:
-    case ENOTDIR: return absl::StatusCode::kNotFound;
+    case ENOTDIR:
+      return absl::StatusCode::kNotFound;
     case EACCES:
-    case EPERM: return absl::StatusCode::kPermissionDenied;
+    case EPERM:
+      return absl::StatusCode::kPermissionDenied;
     case EAGAIN:
-    case ENOMEM: return absl::StatusCode::kResourceExhausted;
-    default: return absl::StatusCode::kInternal;
+    case ENOMEM:
+      return absl::StatusCode::kResourceExhausted;
+    default:
+      return absl::StatusCode::kInternal;
   }
 }
 
@@ -46,9 +50,7 @@ absl::Status ErrnoStatus(int error, std::string_view what) {
 std::string_view KeyOf(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
 void PutEntry(std::string entry, std::vector<std::string>* env) {
-  const auto same_key = [&entry](const std::string& other) {
-    return KeyOf(other) == KeyOf(entry);
-  };
+  const auto same_key = [&entry](const std::string& other) { return KeyOf(other) == KeyOf(entry); };
   const auto it = std::find_if(env->begin(), env->end(), same_key);
   if (it == env->end()) {
     env->push_back(std::move(entry));

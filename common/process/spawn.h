@@ -28,8 +28,8 @@ struct ProcessSpec {
   // "KEY=value"; a later entry wins over an earlier one and over an inherited one.
   std::vector<std::string> env;
   bool inherit_env = true;
-  std::string work_dir;          // empty = the caller's
-  // Standard output and error are appended to this file (created with mode 0600). Empty = /dev/null.
+  std::string work_dir;  // empty = the caller's
+  // Standard output and error are appended to this file (made with mode 0600). Empty = /dev/null.
   std::string log_file;
   std::optional<UserIds> user;
   // Sent to the child when the calling thread ends; 0 = none.

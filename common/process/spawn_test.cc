@@ -62,8 +62,8 @@ TEST(RunCommandTest, NamesAMissingProgram) {
 }
 
 TEST(SpawnDaemonTest, RunsInItsOwnSessionWritesItsLogAndIsTerminated) {
-  const auto log = std::filesystem::temp_directory_path() /
-                   ("penstock-spawn-test-" + std::to_string(getpid()));
+  const auto log =
+      std::filesystem::temp_directory_path() / ("penstock-spawn-test-" + std::to_string(getpid()));
   ProcessSpec spec = Shell("echo up; exec sleep 1000");
   spec.log_file = log.string();
   const auto id = SpawnDaemon(spec);

@@ -41,8 +41,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(const Options& options, co
     return MakeStatus(absl::StatusCode::kResourceExhausted, "out of descriptors");
   }
   PENSTOCK_RETURN_IF_ERROR(engine->Watch(engine->wake_.get(), Pack({EventKind::kWake, 0})));
-  PENSTOCK_RETURN_IF_ERROR(
-      engine->Watch(engine->guardian_->fd(), Pack({EventKind::kGuardian, 0})));
+  PENSTOCK_RETURN_IF_ERROR(engine->Watch(engine->guardian_->fd(), Pack({EventKind::kGuardian, 0})));
   return engine;
 }
 
@@ -126,16 +125,14 @@ void Engine::Do(LaunchSpec spec) {
     listener_.OnFinished(spec.key, std::move(report));
     return;
   }
-  const bool queued = std::any_of(queued_.begin(), queued_.end(), [&](const LaunchSpec& other) {
-    return other.key == spec.key;
-  });
+  const bool queued = std::any_of(queued_.begin(), queued_.end(),
+                                  [&](const LaunchSpec& other) { return other.key == spec.key; });
   if (!queued && !slot_by_key_.contains(spec.key)) queued_.push_back(std::move(spec));
 }
 
 bool Engine::KillQueued(const KillOrder& order) {
-  const auto it = std::find_if(queued_.begin(), queued_.end(), [&](const LaunchSpec& spec) {
-    return spec.key == order.key;
-  });
+  const auto it = std::find_if(queued_.begin(), queued_.end(),
+                               [&](const LaunchSpec& spec) { return spec.key == order.key; });
   if (it == queued_.end()) return false;
   queued_.erase(it);
   listener_.OnFinished(order.key, FailedReport(order.cause, "stopped before it started"));

@@ -33,8 +33,8 @@ class Engine {
  public:
   struct Options {
     guard::GuardianClient::Options guardian;
-    EnvironmentOptions environment;             // `life` is filled in
-    int max_concurrent = 64;                    // further launches wait for their turn
+    EnvironmentOptions environment;                // `life` is filled in
+    int max_concurrent = 64;                       // further launches wait for their turn
     absl::Duration kill_grace = absl::Seconds(5);  // between SIGTERM and SIGKILL
     size_t max_output_bytes = size_t{64} << 10;    // of $PENSTOCK_OUTPUT
     int64_t max_log_bytes = int64_t{16} << 20;     // kept of an attempt's output

@@ -80,9 +80,8 @@ void Engine::HandleOutput(uint32_t slot, LogStream stream) {
   Running* const running = slots_[slot].running.get();
   // An event may have waited in line behind the end of its attempt.
   if (running == nullptr || running->paused || running->output->fd(stream) < 0) return;
-  running->output->Read(stream, WallMicros(), [&](LogPiece piece) {
-    listener_.OnLog(running->key, std::move(piece));
-  });
+  running->output->Read(stream, WallMicros(),
+                        [&](LogPiece piece) { listener_.OnLog(running->key, std::move(piece)); });
 }
 
 void Engine::RunnerGone(uint32_t slot) {
@@ -123,9 +122,8 @@ void Engine::Finish(uint32_t slot, Report report) {
   --busy_;
   const int64_t now_us = WallMicros();
   if (running->started) {
-    running->output->ReadRest(now_us, [&](LogPiece piece) {
-      listener_.OnLog(running->key, std::move(piece));
-    });
+    running->output->ReadRest(
+        now_us, [&](LogPiece piece) { listener_.OnLog(running->key, std::move(piece)); });
     LogPiece last{LogStream::kSystem, now_us, "", false, true};
     if (!report.error.empty()) last.bytes = fmt::format("penstock: {}\n", report.error);
     listener_.OnLog(running->key, std::move(last));
@@ -151,11 +149,11 @@ absl::StatusOr<std::string> Engine::ReadOutput(const guard::Ended& ended, int fd
                     WEXITSTATUS(ended.wait_status) == 0;
   if (!well || ended.output_error == ENOENT) return std::string();
   if (fd < 0) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      ended.output_error == EINVAL || ended.output_error == ELOOP
-                          ? std::string("$PENSTOCK_OUTPUT is not a regular file")
-                          : fmt::format("cannot read $PENSTOCK_OUTPUT: {}",
-                                        std::strerror(ended.output_error)));
+    return MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        ended.output_error == EINVAL || ended.output_error == ELOOP
+            ? std::string("$PENSTOCK_OUTPUT is not a regular file")
+            : fmt::format("cannot read $PENSTOCK_OUTPUT: {}", std::strerror(ended.output_error)));
   }
   std::string text(options_.max_output_bytes + 1, '\0');
   const ssize_t got = pread(fd, text.data(), text.size(), 0);

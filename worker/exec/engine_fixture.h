@@ -38,8 +38,7 @@ inline bool Eventually(const std::function<bool()>& condition,
 class TempDir {
  public:
   TempDir() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "penstock-exec-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "penstock-exec-XXXXXX").string();
     path_ = mkdtemp(name.data());
   }
   ~TempDir() {

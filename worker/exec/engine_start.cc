@@ -50,9 +50,8 @@ bool Engine::HasRoom() const { return busy_ < options_.max_concurrent; }
 void Engine::StartAttempt(LaunchSpec spec) {
   const absl::Status status = TryStart(spec);
   if (status.ok()) return;
-  listener_.OnFinished(
-      spec.key, FailedReport(Cause::kSpawnFailed,
-                             fmt::format("cannot start: {}", Message(status))));
+  listener_.OnFinished(spec.key, FailedReport(Cause::kSpawnFailed,
+                                              fmt::format("cannot start: {}", Message(status))));
 }
 
 absl::Status Engine::TryStart(const LaunchSpec& spec) {
@@ -67,8 +66,7 @@ absl::Status Engine::TryStart(const LaunchSpec& spec) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::string> env,
                             BuildEnvironment(spec, environment_, work_dir));
   AttemptOutput::Writers writers;
-  PENSTOCK_ASSIGN_OR_RETURN(running->output,
-                            AttemptOutput::Open(options_.max_log_bytes, &writers));
+  PENSTOCK_ASSIGN_OR_RETURN(running->output, AttemptOutput::Open(options_.max_log_bytes, &writers));
   return SendToRunner(spec, env, work_dir, std::move(running), writers);
 }
 

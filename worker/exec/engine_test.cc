@@ -96,15 +96,17 @@ TEST_F(EngineTest, SeesOnlyTheDocumentedEnvironment) {
 
 TEST_F(EngineTest, LongEnvironmentsTravelToo) {
   LaunchSpec spec = Shell("for v in A B C D; do eval \"printf %s \\\"\\$$v\\\"\"; done | wc -c");
-  for (const char* name : {"A", "B", "C", "D"}) spec.env.emplace_back(name, std::string(50'000, 'x'));
+  for (const char* name : {"A", "B", "C", "D"}) {
+    spec.env.emplace_back(name, std::string(50'000, 'x'));
+  }
   const AttemptKey key = Launch(std::move(spec));
   EXPECT_EQ(WaitFor(key).outcome, Outcome::kSuccess);
   EXPECT_EQ(recorder_.Get(key).text.at(LogStream::kStdout), "200000\n");
 }
 
 TEST_F(EngineTest, OutputsComeBack) {
-  EXPECT_EQ(RunShell("echo rows=3 >> $PENSTOCK_OUTPUT; echo name=x >> $PENSTOCK_OUTPUT").output_json,
-            R"({"name":"x","rows":3})");
+  const Report lines = RunShell("echo rows=3 >> $PENSTOCK_OUTPUT; echo name=x >> $PENSTOCK_OUTPUT");
+  EXPECT_EQ(lines.output_json, R"({"name":"x","rows":3})");
   EXPECT_EQ(RunShell("echo '{\"a\": [1]}' > $PENSTOCK_OUTPUT").output_json, R"({"a":[1]})");
   EXPECT_EQ(RunShell(":").output_json, "");
   EXPECT_EQ(RunShell("echo a=1 > $PENSTOCK_OUTPUT; exit 4").output_json, "");
@@ -168,7 +170,8 @@ TEST_F(EngineTest, AFloodIsCutAndCostsNoMemory) {
 }
 
 TEST_F(EngineTest, WhilePausedTheAttemptWaits) {
-  const AttemptKey key = Launch(Shell(std::string("echo first; ") + kAwaitGo + "; head -c 500000 /dev/zero; echo ok"));
+  const AttemptKey key =
+      Launch(Shell(std::string("echo first; ") + kAwaitGo + "; head -c 500000 /dev/zero; echo ok"));
   ASSERT_TRUE(WaitForText(key, "first"));
   engine_->PauseOutput(key, true);
   // A later command has been done, so the pause is in force.

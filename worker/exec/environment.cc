@@ -75,8 +75,8 @@ void PutOwn(const LaunchSpec& spec, const EnvironmentOptions& options, const std
 }  // namespace
 
 std::string IdempotencyKey(const LaunchSpec& spec) {
-  std::string key = fmt::format("{}/{}/{}/{}", spec.namespace_name, spec.dag,
-                                spec.key.run.value(), spec.task);
+  std::string key =
+      fmt::format("{}/{}/{}/{}", spec.namespace_name, spec.dag, spec.key.run.value(), spec.task);
   if (spec.key.map >= 0) key += fmt::format("/{}", spec.key.map);
   return key;
 }

@@ -20,7 +20,7 @@ namespace penstock::worker::exec {
 struct LaunchSpec {
   AttemptKey key;
   DomainId domain;
-  SteadyTime lease_deadline;          // of the domain; everything of the attempt is dead by then
+  SteadyTime lease_deadline;  // of the domain; everything of the attempt is dead by then
   // The program and its arguments. Empty: nothing is run, the attempt succeeds at once.
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> env;  // the task's own
@@ -28,12 +28,12 @@ struct LaunchSpec {
   std::string dag;
   std::string task;
   std::string run_key;
-  std::string logical_date;           // RFC 3339; "" = none
-  std::string params_json;            // "" = not told
+  std::string logical_date;  // RFC 3339; "" = none
+  std::string params_json;   // "" = not told
   int32_t try_number = 1;
-  absl::Duration timeout;             // of the execution; 0 = none
-  int64_t memory_bytes = 0;           // 0 = not limited
-  int32_t skip_exit_code = 0;         // "skip me"; 0 = no such code
+  absl::Duration timeout;                      // of the execution; 0 = none
+  int64_t memory_bytes = 0;                    // 0 = not limited
+  int32_t skip_exit_code = 0;                  // "skip me"; 0 = no such code
   std::shared_ptr<const SealedBundle> bundle;  // shared by attempts of a version; null = no files
 };
 

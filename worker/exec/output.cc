@@ -59,9 +59,10 @@ bool IsKey(std::string_view key) {
 absl::StatusOr<std::string> ParseObject(std::string_view text) {
   const std::optional<Json> value = ParseJson(text);
   if (!value || !value->is_object()) {
-    return Invalid(fmt::format("begins with '{{' but is not one well-formed JSON object of at most "
-                               "{} levels",
-                               kMaxOutputDepth));
+    return Invalid(
+        fmt::format("begins with '{{' but is not one well-formed JSON object of at most "
+                    "{} levels",
+                    kMaxOutputDepth));
   }
   return value->dump();
 }

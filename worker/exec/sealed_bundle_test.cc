@@ -25,7 +25,8 @@ std::string Error(const std::vector<BundleEntry>& files) {
 }
 
 TEST(SealedBundleTest, RefusesPathsThatCouldLeaveTheirDirectory) {
-  for (const char* path : {"", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a/.", ".."}) {
+  for (const char* path :
+       {"", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a/.", ".."}) {
     EXPECT_THAT(Error({{path, false, "x"}}), HasSubstr("clean relative path")) << path;
   }
   EXPECT_THAT(Error({{std::string_view("a\0b", 3), false, "x"}}), HasSubstr("clean"));

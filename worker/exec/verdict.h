@@ -14,7 +14,7 @@ namespace penstock::worker::exec {
 
 // What the judge needs to know of the attempt.
 struct AttemptFacts {
-  int32_t skip_exit_code = 0;          // 0 = none
+  int32_t skip_exit_code = 0;  // 0 = none
   absl::Duration timeout;
   int64_t memory_bytes = 0;
   Cause kill_cause = Cause::kCancelled;  // why a kill was requested, if it was

@@ -28,8 +28,7 @@ Report JudgeOwn(int wait_status, AttemptFacts facts = {}) {
 }
 
 TEST(JudgeTest, ExitZeroIsSuccessWithItsOutput) {
-  const Report report =
-      Judge(Ended(guard::EndedBy::kItself, 0), {}, std::string(R"({"rows":1})"));
+  const Report report = Judge(Ended(guard::EndedBy::kItself, 0), {}, std::string(R"({"rows":1})"));
   EXPECT_EQ(report.outcome, Outcome::kSuccess);
   EXPECT_EQ(report.cause, Cause::kNone);
   EXPECT_EQ(report.output_json, R"({"rows":1})");
@@ -108,8 +107,7 @@ TEST(JudgeTest, WhatNeverRanHasNoExitCode) {
   const Report report = Judge(ended, {}, std::string());
   EXPECT_EQ(report.outcome, Outcome::kFailed);
   EXPECT_EQ(report.cause, Cause::kSpawnFailed);
-  EXPECT_EQ(report.error,
-            "cannot start: executing the program /x: No such file or directory");
+  EXPECT_EQ(report.error, "cannot start: executing the program /x: No such file or directory");
 }
 
 TEST(SignalNameTest, NamesAndNumbers) {

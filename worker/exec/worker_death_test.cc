@@ -38,16 +38,17 @@ class WorkerDeathTest : public ::testing::Test {
   // in a session of its own, and double-forked with an empty environment. Waits for all of them.
   void StartWorker(absl::Duration lease) {
     const std::string pids = File("pids");
-    const std::string stubborn = "trap \"\" TERM; echo $$ >> " + pids +
-                                 "; while :; do sleep 1000; done";
+    const std::string stubborn =
+        "trap \"\" TERM; echo $$ >> " + pids + "; while :; do sleep 1000; done";
     process::ProcessSpec spec;
-    spec.argv = {(fs::read_symlink("/proc/self/exe").parent_path() / "worker_probe").string(),
+    const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
+    spec.argv = {(here / "worker_probe").string(),
                  File("work"),
                  GuardianProgram(),
                  std::to_string(absl::ToInt64Milliseconds(lease)),
                  File("last_words"),
-                 "sh -c '" + stubborn + "' & setsid sh -c '" + stubborn + "' & (env -i setsid sh -c '" +
-                     stubborn + "' &) ; " + stubborn};
+                 "sh -c '" + stubborn + "' & setsid sh -c '" + stubborn +
+                     "' & (env -i setsid sh -c '" + stubborn + "' &) ; " + stubborn};
     spec.log_file = File("log");
     const auto id = process::SpawnDaemon(spec);
     ASSERT_TRUE(id.ok()) << id.status();

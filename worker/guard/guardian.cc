@@ -263,8 +263,7 @@ void Guardian::Leave() {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   execv(argv[0], argv.data());
-  std::fprintf(stderr, "penstock-guardian: cannot execute %s: %s\n", argv[0],
-               std::strerror(errno));
+  std::fprintf(stderr, "penstock-guardian: cannot execute %s: %s\n", argv[0], std::strerror(errno));
 }
 
 int GuardianMain(int argc, char** argv) {

@@ -46,8 +46,7 @@ std::string ReadFrom(int fd, size_t bytes) {
   std::string text(bytes, '\0');
   size_t got = 0;
   while (got < bytes) {
-    const ssize_t part =
-        pread(fd, text.data() + got, bytes - got, static_cast<off_t>(got));
+    const ssize_t part = pread(fd, text.data() + got, bytes - got, static_cast<off_t>(got));
     if (part <= 0) break;
     got += static_cast<size_t>(part);
   }
@@ -57,8 +56,8 @@ std::string ReadFrom(int fd, size_t bytes) {
 
 // The descriptors come in the order of the flags.
 bool TakeFds(std::vector<UniqueFd>* fds, Request* request, UniqueFd* body) {
-  const size_t expected = 2 + (request->head.body_in_memfd != 0 ? 1 : 0) +
-                          (request->head.has_bundle != 0 ? 1 : 0);
+  const size_t expected =
+      2 + (request->head.body_in_memfd != 0 ? 1 : 0) + (request->head.has_bundle != 0 ? 1 : 0);
   if (fds->size() != expected) return false;
   size_t next = 0;
   request->out = std::move((*fds)[next++]);
@@ -80,9 +79,7 @@ bool ParseTexts(Request* request) {
          reader.NextArray(request->head.variable_count, &request->envp);
 }
 
-void Append(std::string_view text, std::string* body) {
-  body->append(text).push_back('\0');
-}
+void Append(std::string_view text, std::string* body) { body->append(text).push_back('\0'); }
 
 std::string BodyOf(const RequestPlan& plan) {
   std::string body;
@@ -105,8 +102,8 @@ std::optional<Request> ParseRequest(Packet packet) {
   request.head = packet.As<Run>();
   UniqueFd body;
   if (!TakeFds(&packet.fds, &request, &body)) return std::nullopt;
-  request.texts = body ? ReadFrom(body.get(), request.head.body_bytes)
-                       : std::string(packet.BodyAfter<Run>());
+  request.texts =
+      body ? ReadFrom(body.get(), request.head.body_bytes) : std::string(packet.BodyAfter<Run>());
   if (!ParseTexts(&request)) return std::nullopt;
   return request;
 }

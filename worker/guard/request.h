@@ -22,7 +22,7 @@ struct Request {
   std::vector<const char*> envp;  // null-terminated, into `texts`
   process::UniqueFd out;
   process::UniqueFd err;
-  process::UniqueFd bundle;       // none: no files
+  process::UniqueFd bundle;  // none: no files
 };
 
 // nullopt: not a well-formed request (the two ends were not built together).

@@ -76,16 +76,16 @@ class Runner {
   process::UniqueFd timer_;
   std::optional<process::MemoryCgroup> cgroup_;
   uint32_t cgroup_generation_ = 0;
-  bool limited_ = false;      // the cgroup has a limit
+  bool limited_ = false;  // the cgroup has a limit
   int64_t oom_kills_seen_ = 0;
-  int64_t armed_us_ = 0;      // when the timer fires; 0 = not set
+  int64_t armed_us_ = 0;  // when the timer fires; 0 = not set
   bool closing_ = false;
 
   // The attempt at hand.
   bool busy_ = false;
   bool leader_ended_ = false;
-  bool announced_ = false;   // kStarted was sent
-  bool stopping_ = false;  // asked or struck; `ended_.by` says by whom
+  bool announced_ = false;  // kStarted was sent
+  bool stopping_ = false;   // asked or struck; `ended_.by` says by whom
   bool struck_ = false;
   int64_t lease_deadline_us_ = 0;
   int64_t timeout_at_us_ = 0;  // 0 = none

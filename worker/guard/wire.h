@@ -18,15 +18,15 @@ enum class MessageKind : uint32_t {
   kLastWords,      // LastWords + body: arguments
   kQuit,           // Plain: the main process ends on purpose, no last words
   // guardian -> main
-  kReady,          // Ready
-  kRunnerGone,     // RunnerGone
+  kReady,       // Ready
+  kRunnerGone,  // RunnerGone
   // main -> runner
-  kRun,            // Run + stdout, stderr [, memfd with the body] [, memfd with the bundle] + body
-  kExtend,         // Extend
-  kKill,           // Kill
+  kRun,     // Run + stdout, stderr [, memfd with the body] [, memfd with the bundle] + body
+  kExtend,  // Extend
+  kKill,    // Kill
   // runner -> main
-  kStarted,        // Started
-  kEnded,          // Ended [+ the output file]
+  kStarted,  // Started
+  kEnded,    // Ended [+ the output file]
 };
 
 struct Plain {
@@ -60,10 +60,10 @@ struct Run {
   uint32_t body_in_memfd;  // 0 or 1
   uint32_t has_bundle;     // 0 or 1
   uint32_t argument_count;
-  uint64_t sequence;       // names the attempt in all further messages
+  uint64_t sequence;  // names the attempt in all further messages
   int64_t lease_deadline_us;
-  int64_t timeout_us;      // from the start; 0 = none
-  int64_t grace_us;        // between SIGTERM and SIGKILL at the timeout
+  int64_t timeout_us;          // from the start; 0 = none
+  int64_t grace_us;            // between SIGTERM and SIGKILL at the timeout
   int64_t memory_limit_bytes;  // 0 = none
   uint32_t variable_count;
   uint32_t body_bytes;
@@ -108,14 +108,14 @@ struct Ended {
   MessageKind kind;
   EndedBy by;
   uint64_t sequence;
-  int32_t pid;           // 0: never started
-  int32_t wait_status;   // of the attempt's first process, as waitpid gives it
-  int32_t out_of_memory; // 0 or 1: the kernel killed a process of it for want of memory
-  int32_t output_error;  // errno of opening the output file; 0 = it is attached; ENOENT = none
+  int32_t pid;            // 0: never started
+  int32_t wait_status;    // of the attempt's first process, as waitpid gives it
+  int32_t out_of_memory;  // 0 or 1: the kernel killed a process of it for want of memory
+  int32_t output_error;   // errno of opening the output file; 0 = it is attached; ENOENT = none
   int64_t started_us;
   int64_t ended_us;
   int64_t peak_rss_kib;
-  int64_t cpu_us;        // user and system, of the processes that were waited for
+  int64_t cpu_us;               // user and system, of the processes that were waited for
   std::array<char, 256> error;  // NUL-terminated
 };
 
