@@ -61,7 +61,7 @@ void AttemptOutput::ReadRest(int64_t now_us, Sink sink) {
 }
 
 AttemptOutput::Took AttemptOutput::Take(LogStream stream, int64_t now_us, Sink sink) {
-  static thread_local std::array<char, kReadBytes> buffer;
+  std::array<char, kReadBytes> buffer;  // not cleared
   const int pipe = fd(stream);
   if (truncated()) return Discard(pipe);
   const ssize_t got = read(pipe, buffer.data(), buffer.size());

@@ -38,7 +38,7 @@ void PutFds(const int* fds, size_t count, Control* control, msghdr* message) {
 }  // namespace
 
 Received Receive(int socket, Packet* packet) {
-  static thread_local std::array<char, kMaxPacketBytes> buffer;
+  std::array<char, kMaxPacketBytes> buffer;  // not cleared: most packets are short
   alignas(cmsghdr) Control control{};
   iovec piece{buffer.data(), buffer.size()};
   msghdr message{};
