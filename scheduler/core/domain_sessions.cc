@@ -21,6 +21,7 @@ void Domain::On(SessionHello& e, Now now) {
   session.trusted_until =
       std::max(session.trusted_until, now.steady + options_.terms.silence());
   out_.batch.sessions.push_back(e.info);
+  out_.bound.push_back({e.info.id, e.binding});
   for (AttemptResult& result : e.unacknowledged) {
     AttemptEnded ended{e.info.id, std::move(result)};
     On(ended, now);

@@ -208,6 +208,12 @@ struct WishCredits {
   BindingId binding;
   int32_t wanted = 0;
 };
+// The session's hello is durable: from now on its renewals may be confirmed. (A confirmation that
+// no successor could know of would let it take the session for lost too early.)
+struct SessionBound {
+  SessionId session;
+  BindingId binding;
+};
 struct EndSession {                  // the session is lost: it must start another one
   SessionId session;
 };
@@ -229,6 +235,7 @@ struct Effects {
   std::vector<Revoke> revokes;
   std::vector<ReturnCredits> credit_returns;
   std::vector<WishCredits> wishes;
+  std::vector<SessionBound> bound;
   std::vector<EndSession> ended;
   std::vector<AskDrain> drains;
   std::vector<Reply> replies;

@@ -18,7 +18,7 @@ void OwnerProtocol::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, No
   while (epochs_seen_.size() > kRemembered) epochs_seen_.erase(epochs_seen_.begin());
   seen_epoch_ = std::max(seen_epoch_, epoch);
   const bool taken = epoch > epoch_ || (epoch == epoch_ && owner != self);
-  if (domain_ != nullptr && busy_ != Busy::kReleasing && taken) {
+  if ((domain_ != nullptr || reload_due_) && busy_ != Busy::kReleasing && taken) {
     BecomeFollower("another scheduler has taken the domain over");
   }
 }
@@ -189,6 +189,7 @@ void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap
                              Now now) {
   PENSTOCK_CHECK(busy_ == Busy::kLoading, "the answer of the outstanding load");
   busy_ = Busy::kNo;
+  if (lost_) return;
   if (!result.ok()) {
     trouble_ = std::string(Message(result.status()));
     not_before_ = now.steady + backoff_.Next();
@@ -255,7 +256,7 @@ void OwnerProtocol::AnswerUndecided(std::vector<Command>& commands, std::string_
 }
 
 void OwnerProtocol::BecomeFollower(std::string_view why) {
-  if (busy_ == Busy::kFlushing || busy_ == Busy::kIds) {
+  if (busy_ == Busy::kFlushing || busy_ == Busy::kIds || busy_ == Busy::kLoading) {
     lost_ = true;  // the outstanding request still points into our memory
     return;
   }

@@ -90,7 +90,7 @@ class OwnerProtocol {
   // ---- State ----
   bool owner() const { return domain_ != nullptr && !lost_; }
   // Ours, but its memory is being built anew.
-  bool reloading() const { return domain_ == nullptr && reload_due_; }
+  bool reloading() const { return domain_ == nullptr && reload_due_ && !lost_; }
   Epoch epoch() const { return epoch_; }
   FlushSeq flush_seq() const { return seq_; }
   // Grows with every (re)load: sessions have to say hello again.

@@ -63,6 +63,7 @@ void Delivery::SendWithOutputs(std::vector<core::Assign> assigns) {
 }
 
 void Delivery::Send(core::Effects& effects) {
+  for (const core::SessionBound& b : effects.bound) hub_.Bound(domain_, b.session, b.binding);
   std::map<SessionId, SessionMail> unbound;
   std::map<Place, SessionMail> bound;
   for (const core::AckResult& ack : effects.acks) unbound[ack.session].acks.push_back(ack);

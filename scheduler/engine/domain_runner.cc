@@ -65,9 +65,15 @@ void DomainRunner::Post(std::vector<core::Event> events) {
   loop_.Wake();
 }
 
-bool DomainRunner::LeaseHolds(SteadyTime now) const { return owner() && links_.lease.Holds(now); }
+bool DomainRunner::LeaseHolds(SteadyTime now) const { return owner() && lease_.Holds(now); }
 
-void DomainRunner::Observe(Epoch epoch, SchedulerId owner, SchedulerId self) {
+void DomainRunner::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, SteadyTime sent,
+                           absl::Duration term) {
+  if (owner == self) {
+    lease_.Beat(sent, term);
+  } else {
+    lease_.End();
+  }
   Call([this, epoch, owner, self] {
     protocol_.Observe(epoch, owner, self, links_.clock.Read());
   });

@@ -35,7 +35,6 @@ struct RunnerLinks {
   SessionHub& hub;
   InboxDecoder& decoder;
   EngineObserver& observer;
-  const LeaseClock& lease;
   service::Executor& flushes;   // one job per domain at a time
   service::Executor& reads;     // outputs, inboxes, versions
 };
@@ -51,7 +50,9 @@ class DomainRunner : public DomainInbox {
   // Lets go first (bounded by `patience`), then ends the thread. Pending commands are answered.
   void Stop(absl::Duration patience);
 
-  void Observe(Epoch epoch, SchedulerId owner, SchedulerId self);
+  // The domain's row as a beat sent at `sent` found it.
+  void Observe(Epoch epoch, SchedulerId owner, SchedulerId self, SteadyTime sent,
+               absl::Duration term);
   void Take(SchedulerId self);
   void HandOver();
 
@@ -108,6 +109,7 @@ class DomainRunner : public DomainInbox {
   const RunnerLinks links_;
   const std::unique_ptr<store::DomainStore> store_;  // used by one job at a time
   service::LoopThread loop_;
+  LeaseClock lease_;
   std::atomic<bool> owner_{false};
   std::atomic<int64_t> flush_seq_{0};
   std::atomic<int64_t> last_pass_us_{0};

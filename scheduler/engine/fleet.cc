@@ -37,7 +37,7 @@ Fleet::Fleet(FleetOptions options, const Clock& clock, std::unique_ptr<store::Fl
       flushes_({"flush", options_.flush_threads, 4096}),
       reads_({"read", options_.read_threads, 4096}),
       versions_(catalog),
-      links_{clock, catalog_, versions_, hub_, decoder, observer, lease_, flushes_, reads_} {}
+      links_{clock, catalog_, versions_, hub_, decoder, observer, flushes_, reads_} {}
 
 Fleet::~Fleet() { Stop(absl::ZeroDuration()); }
 
@@ -112,7 +112,7 @@ void Fleet::BeatOnce() {
     return;
   }
   lease_.Beat(sent, options_.terms.domain);
-  Publish(*view);
+  Publish(*view, sent);
   GuardIncarnation(*view, known);
   Judge(*view);
 }
@@ -133,7 +133,7 @@ void Fleet::Probe() {
   if (found) BeatOnce();
 }
 
-void Fleet::Publish(const store::FleetView& view) {
+void Fleet::Publish(const store::FleetView& view, SteadyTime sent) {
   std::vector<std::string> addresses;
   for (const store::SchedulerRow& row : view.schedulers) {
     // A dead one stays in the list until it is certain; workers just fail to reach it.
@@ -146,7 +146,7 @@ void Fleet::Publish(const store::FleetView& view) {
     view_ = view;
   }
   for (const store::DomainRow& row : view.domains) {
-    RunnerFor(row.id).Observe(row.epoch, row.owner, self());
+    RunnerFor(row.id).Observe(row.epoch, row.owner, self(), sent, options_.terms.domain);
   }
 }
 

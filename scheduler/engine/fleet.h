@@ -68,7 +68,7 @@ class Fleet : public Engine {
   void BeatOnce();
   void Probe();
   void Judge(const store::FleetView& view);
-  void Publish(const store::FleetView& view);
+  void Publish(const store::FleetView& view, SteadyTime sent);
   void GuardIncarnation(const store::FleetView& view,
                         const std::map<DomainId, FlushSeq>& known);
   std::map<DomainId, FlushSeq> KnownFlushes() const;

@@ -1,5 +1,5 @@
 #pragma once
-// How long this scheduler's lease on its domains certainly holds.
+// How long a lease certainly holds.
 #include <atomic>
 
 #include "absl/time/time.h"
@@ -7,10 +7,11 @@
 
 namespace penstock::engine {
 
-// Thread-safe. One per process: all domains of a scheduler share its beat.
+// Thread-safe. One for the scheduler itself and one for each domain: beats are shared, but a beat
+// extends only the domains that it found to be ours still.
 class LeaseClock {
  public:
-  // A beat that was sent at `sent` succeeded: others must see it change within a term from then.
+  // A beat that was sent at `sent` succeeded: nobody waits out less than a term from then.
   void Beat(SteadyTime sent, absl::Duration domain_term) {
     until_us_.store((sent + domain_term).micros(), std::memory_order_release);
   }

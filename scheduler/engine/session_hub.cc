@@ -58,7 +58,7 @@ void SessionHub::OnDomainHello(SessionId id, DomainHello hello) {
   if (it == sessions_.end() || owner == owners_.end()) return;
   if (owner->second.epoch != hello.epoch) return;  // an offer of the right epoch is on its way
   const core::BindingId binding(next_binding_++);
-  it->second.bindings[hello.domain] = {binding, hello.epoch};
+  it->second.bindings[hello.domain] = {binding, hello.epoch, false};
   owner->second.inbox->Post(core::SessionHello{it->second.info, binding, std::move(hello.running),
                                                std::move(hello.unacknowledged), hello.credits,
                                                hello.draining, hello.shared});
@@ -90,7 +90,7 @@ std::vector<DomainId> SessionHub::OnRenew(SessionId id) {
   const SteadyTime now = clock_.Steady();
   for (const auto& [domain, binding] : it->second.bindings) {
     Owner* owner = BoundOwner(it->second, domain, binding.epoch);
-    if (owner == nullptr || !owner->inbox->LeaseHolds(now)) continue;
+    if (owner == nullptr || !binding.durable || !owner->inbox->LeaseHolds(now)) continue;
     owner->inbox->Post(core::SessionConfirmed{id, now});
     confirmed.push_back(domain);
   }
@@ -130,6 +130,16 @@ void SessionHub::Unregister(DomainId domain) {
   for (auto& [id, session] : sessions_) {
     session.bindings.erase(domain);
     session.stream->Withdraw(domain, epoch);
+  }
+}
+
+void SessionHub::Bound(DomainId domain, SessionId id, core::BindingId binding) {
+  MutexLock lock(&mu_);
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end()) return;
+  const auto bound = it->second.bindings.find(domain);
+  if (bound != it->second.bindings.end() && bound->second.id == binding) {
+    bound->second.durable = true;
   }
 }
 

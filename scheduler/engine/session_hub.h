@@ -87,7 +87,7 @@ class SessionHub {
   void OnCredits(SessionId session, DomainId domain, Epoch epoch, int32_t credits);
   void OnAttemptEvents(SessionId session, DomainId domain, Epoch epoch,
                        std::vector<core::Event> events);
-  // Confirms a renewal: the domains bound to this session whose owner's lease holds now.
+  // Confirms a renewal: the domains durably bound to this session whose owner's lease holds now.
   std::vector<DomainId> OnRenew(SessionId session);
   void OnSessionDead(SessionId session);
 
@@ -97,6 +97,8 @@ class SessionHub {
   // Says to all sessions: hello again, please (the owner reloaded).
   void Resync(DomainId domain);
   void Unregister(DomainId domain);
+  // The hello that made `binding` has been committed.
+  void Bound(DomainId domain, SessionId session, core::BindingId binding);
   // Delivers if `binding` is the session's latest for the domain.
   void Deliver(DomainId domain, SessionId session, core::BindingId binding, SessionMail mail);
   // Delivers acknowledgements and session ends, which need no binding.
@@ -110,6 +112,7 @@ class SessionHub {
   struct Binding {
     core::BindingId id;
     Epoch epoch;
+    bool durable = false;            // its hello has been committed
   };
   struct Session {
     core::SessionInfo info;

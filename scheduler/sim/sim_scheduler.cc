@@ -87,21 +87,23 @@ void SimScheduler::Beat() {
   const SteadyTime sent = world_.loop().Steady();
   const int64_t life = life_;
   auto known = std::make_shared<bool>(false);
+  auto ours = std::make_shared<bool>(false);
   world_.database().Call(
       connection_.get(),
       [=, this] {
         for (auto& row : world_.database().rows) {
-          if (row.id != self_) continue;
+          // A lock that was lost (a restart of the database) ends this name: join as another one.
+          if (row.id != self_ || row.lock == nullptr) continue;
           ++row.beat;
-          if (row.lock == nullptr) row.lock = connection_.get();  // taken again after a restart
           *known = true;
+          *ours = world_.store().owner() == self_;
         }
       },
       [=, this](bool ok) {
         if (life != life_) return;
         Run([=, this] {
           if (ok && *known) {
-            lease_until_ = sent + world_.terms().domain;
+            lease_until_ = *ours ? sent + world_.terms().domain : SteadyTime();
             JudgeFleet();
           }
           if (ok && !*known) {
@@ -311,6 +313,7 @@ void SimScheduler::Answer(const core::Reply& reply) {
 
 void SimScheduler::Act(core::Effects& effects) {
   const Mutation mutation = world_.options().mutation;
+  for (const core::SessionBound& b : effects.bound) hub_->Bound(kDomain, b.session, b.binding);
   for (const core::AckResult& ack : effects.acks) {
     engine::SessionMail mail;
     mail.acks.push_back(ack);

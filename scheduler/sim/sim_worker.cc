@@ -433,6 +433,10 @@ void SimWorker::KillAttempt(const worker::AttemptKey& key, worker::Cause cause, 
 }
 
 void SimWorker::GuardDeadline(DomainId domain, int64_t deadline_us) {
+  if (world_.options().verbose && deadline_us > deadlines_us_[domain]) {
+    world_.Tell(fmt::format("worker {} leased until {:.3f}", index_,
+                            static_cast<double>(deadline_us) / 1e6));
+  }
   int64_t& held = deadlines_us_[domain];
   held = std::max(held, deadline_us);
   if (world_.options().mutation == Mutation::kGuardianSleeps) return;
