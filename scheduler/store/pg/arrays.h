@@ -53,8 +53,8 @@ std::string BinaryIntArray(const std::vector<int64_t>& values);
 std::string EmptyBinaryTextArray();
 
 // Rows of one section of a flush as one text[] parameter in PostgreSQL's binary form: an element
-// per column, each the literal of that column's array. Columns are added in the order that the SQL function reads them.
-// `get` maps a row to its value.
+// per column, each the literal of that column's array. Columns are added in the order that the SQL
+// function reads them. `get` maps a row to its value.
 class SectionBuilder {
  public:
   // The value `absent` is sent as null; a column of nothing but nulls costs nothing.

@@ -12,7 +12,8 @@ namespace penstock::pg {
 namespace {
 
 absl::Status NotFound(std::string_view what, std::string_view name) {
-  return MakeStatus(absl::StatusCode::kNotFound, fmt::format("{} \"{}\" does not exist", what, name));
+  return MakeStatus(absl::StatusCode::kNotFound,
+                    fmt::format("{} \"{}\" does not exist", what, name));
 }
 
 constexpr char kHexDigits[] = "0123456789abcdef";
@@ -38,6 +39,15 @@ std::string FromHex(std::string_view hex) {
     bytes.push_back(static_cast<char>(HexValue(hex[i]) << 4U | HexValue(hex[i + 1])));
   }
   return bytes;
+}
+
+// A statement that moves megabytes and may take its time.
+absl::StatusOr<pqxx::result> RunLong(Database& database, std::string_view constant,
+                                     const Params& params) {
+  const Options& options = database.options();
+  return InTransaction<pqxx::result>(
+      database, {options.load_bound, options.lock_timeout},
+      [&](Transaction& transaction) { return transaction.Query(constant, params); });
 }
 
 absl::StatusOr<DomainId> ChooseDomain(Transaction& transaction,
@@ -90,32 +100,32 @@ absl::StatusOr<store::VersionRecord> PgCatalog::PutVersion(NamespaceId ns, std::
                                                            std::string_view canonical_json,
                                                            std::string_view bundle_hash,
                                                            int32_t task_count) {
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kPutVersion, Params()
-                                                                          .Int(ns.value())
-                                                                          .Text(dag)
-                                                                          .Text(hash)
-                                                                          .Text(canonical_json)
-                                                                          .Text(bundle_hash)
-                                                                          .Int(task_count)));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows, RunStatement(database_, sql::kPutVersion,
+                                                                  Params()
+                                                                      .Int(ns.value())
+                                                                      .Text(dag)
+                                                                      .Text(hash)
+                                                                      .Text(canonical_json)
+                                                                      .Text(bundle_hash)
+                                                                      .Int(task_count)));
   if (rows.empty()) return NotFound("namespace", std::to_string(ns.value()));
   return VersionAt(rows[0]);
 }
 
 absl::StatusOr<store::VersionRecord> PgCatalog::GetVersion(VersionId id) {
   PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kGetVersion, Params().Int(id.value())));
+                            RunLong(database_, sql::kGetVersion, Params().Int(id.value())));
   if (rows.empty()) return NotFound("version", std::to_string(id.value()));
   return VersionAt(rows[0]);
 }
 
 absl::Status PgCatalog::PutBundle(std::string_view hash, std::string_view bytes) {
-  return RunStatement(database_, sql::kPutBundle, Params().Text(hash).Raw(ToHex(bytes))).status();
+  return RunLong(database_, sql::kPutBundle, Params().Text(hash).Raw(ToHex(bytes))).status();
 }
 
 absl::StatusOr<std::string> PgCatalog::GetBundle(std::string_view hash) {
   PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kGetBundle, Params().Text(hash)));
+                            RunLong(database_, sql::kGetBundle, Params().Text(hash)));
   if (rows.empty()) return NotFound("bundle", hash);
   return FromHex({rows[0][0].c_str(), rows[0][0].size()});
 }
@@ -147,9 +157,8 @@ absl::StatusOr<DagId> PgCatalog::NewDagId() {
 }
 
 absl::StatusOr<std::vector<core::PoolRow>> PgCatalog::ListPools(DomainId domain) {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const pqxx::result rows,
-      RunStatement(database_, sql::kLoadPools, Params().Int(domain.value())));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                            RunStatement(database_, sql::kLoadPools, Params().Int(domain.value())));
   std::vector<core::PoolRow> pools;
   for (const pqxx::row& row : rows) pools.push_back(PoolAt(row));
   return pools;

@@ -13,8 +13,7 @@ class PgCatalog : public store::Catalog {
   absl::StatusOr<std::vector<store::NamespaceRecord>> ListNamespaces() override;
   absl::StatusOr<store::NamespaceRecord> FindNamespace(std::string_view name) override;
   absl::StatusOr<store::NamespaceRecord> CreateNamespace(
-      std::string_view name, std::optional<std::string> share_domain_with,
-      int32_t weight) override;
+      std::string_view name, std::optional<std::string> share_domain_with, int32_t weight) override;
 
   absl::StatusOr<store::VersionRecord> PutVersion(NamespaceId ns, std::string_view dag,
                                                   std::string_view hash,

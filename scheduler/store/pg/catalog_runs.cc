@@ -67,22 +67,20 @@ absl::StatusOr<store::RunRecord> PgCatalog::FindRunByKey(NamespaceId ns, std::st
 absl::StatusOr<std::optional<store::RunRecord>> PgCatalog::FindDuplicate(
     DagId dag, std::string_view idempotency_key, std::string_view run_key,
     int64_t logical_date_us) {
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kFindDuplicate,
-                                         Params()
-                                             .Int(dag.value())
-                                             .TextOrNull(idempotency_key)
-                                             .TextOrNull(run_key)
-                                             .IntOrNull(logical_date_us)));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows, RunStatement(database_, sql::kFindDuplicate,
+                                                                  Params()
+                                                                      .Int(dag.value())
+                                                                      .TextOrNull(idempotency_key)
+                                                                      .TextOrNull(run_key)
+                                                                      .IntOrNull(logical_date_us)));
   if (rows.empty()) return std::optional<store::RunRecord>();
   return std::optional<store::RunRecord>(RunRecordAt(rows[0]));
 }
 
 absl::StatusOr<std::vector<store::RunRecord>> PgCatalog::ListRuns(NamespaceId ns,
                                                                   const store::RunFilter& filter) {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const pqxx::result rows,
-      RunStatement(database_, sql::kListRuns, RunFilterParams(ns, filter)));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                            RunStatement(database_, sql::kListRuns, RunFilterParams(ns, filter)));
   std::vector<store::RunRecord> records;
   for (const pqxx::row& row : rows) records.push_back(RunRecordAt(row));
   return records;
@@ -91,10 +89,9 @@ absl::StatusOr<std::vector<store::RunRecord>> PgCatalog::ListRuns(NamespaceId ns
 absl::StatusOr<std::vector<store::TaskRecord>> PgCatalog::ListTasks(
     RunId run, std::optional<std::pair<int32_t, int32_t>> after, int limit) {
   const auto [task, map] = after.value_or(std::pair(-1, std::numeric_limits<int32_t>::max()));
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const pqxx::result rows,
-      RunStatement(database_, sql::kListTasks,
-                   Params().Int(run.value()).Int(task).Int(map).Int(limit)));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                            RunStatement(database_, sql::kListTasks,
+                                         Params().Int(run.value()).Int(task).Int(map).Int(limit)));
   std::vector<store::TaskRecord> records;
   for (const pqxx::row& row : rows) records.push_back(TaskRecordAt(row));
   return records;

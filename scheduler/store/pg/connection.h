@@ -19,7 +19,7 @@ namespace penstock::pg {
 // Result of one statement.
 struct Answer {
   SqlError error;
-  pqxx::result rows;           // empty unless error.ok()
+  pqxx::result rows;  // empty unless error.ok()
   // The server gave up waiting for a synchronous standby: committed here, but not known to be safe.
   bool wait_cancelled = false;
 };

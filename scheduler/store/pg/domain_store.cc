@@ -21,7 +21,7 @@ using store::FlushVerdict;
 using store::LoadResult;
 
 TransactionLimits LoadLimits(const Options& options) {
-  return {options.load_bound, options.lock_timeout, true};
+  return {options.load_bound, options.lock_timeout};
 }
 
 FlushVerdict VerdictOf(ErrorKind kind) {
@@ -78,7 +78,8 @@ RunId FindDuplicate(Connection& connection, absl::Duration bound,
       .Ints(runs, [](const auto& r) { return r.dag.value(); })
       .Texts(runs, [](const auto& r) -> std::string_view { return r.key; })
       .OptionalTexts(runs, [](const auto& r) -> std::string_view { return r.idempotency_key; })
-      .Ints(runs, [](const auto& r) { return r.logical_date_us; }, 0);
+      .Ints(
+          runs, [](const auto& r) { return r.logical_date_us; }, 0);
   auto array = section.Finish();
   if (runs.empty() || !array.ok()) return RunId();
   const Answer answer =
@@ -97,11 +98,10 @@ void ReadPlace(const pqxx::row& row, core::DomainFacts* facts) {
 
 absl::StatusOr<LoadResult> PgDomainStore::TakeOver(SchedulerId self, Epoch seen_epoch) {
   const auto body = [&](Transaction& transaction) -> absl::StatusOr<LoadResult> {
-    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                              transaction.Query(sql::kTakeOver, Params()
-                                                                    .Int(domain_.value())
-                                                                    .Int(self.value())
-                                                                    .Int(seen_epoch.value())));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        const pqxx::result rows,
+        transaction.Query(sql::kTakeOver,
+                          Params().Int(domain_.value()).Int(self.value()).Int(seen_epoch.value())));
     LoadResult result;
     result.facts.domain = domain_;
     result.facts.epoch = Epoch(seen_epoch.value() + 1);
@@ -114,11 +114,10 @@ absl::StatusOr<LoadResult> PgDomainStore::TakeOver(SchedulerId self, Epoch seen_
 
 absl::StatusOr<LoadResult> PgDomainStore::Reload(Epoch epoch, FlushSeq in_doubt) {
   const auto body = [&](Transaction& transaction) -> absl::StatusOr<LoadResult> {
-    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                              transaction.Query(sql::kReload, Params()
-                                                                  .Int(domain_.value())
-                                                                  .Int(epoch.value())
-                                                                  .Int(in_doubt.value())));
+    PENSTOCK_ASSIGN_OR_RETURN(
+        const pqxx::result rows,
+        transaction.Query(sql::kReload,
+                          Params().Int(domain_.value()).Int(epoch.value()).Int(in_doubt.value())));
     LoadResult result;
     result.facts.domain = domain_;
     result.facts.epoch = epoch;

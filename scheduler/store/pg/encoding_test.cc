@@ -14,8 +14,9 @@ TEST(TextTest, KnowsWhatPostgreSqlStores) {
   for (const char* good : {"", "plain", "ü€\xF0\x9F\x90\xAB", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"}) {
     EXPECT_TRUE(IsStorableText(good)) << good;
   }
-  for (const char* bad : {"\x80", "\xC3", "\xC0\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80",
-                          "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "a\xE2\x82"}) {
+  for (const char* bad :
+       {"\x80", "\xC3", "\xC0\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "a\xE2\x82"}) {
     EXPECT_FALSE(IsStorableText(bad)) << bad;
   }
   EXPECT_FALSE(IsStorableText(std::string_view("a\0", 2)));

@@ -20,7 +20,7 @@ constexpr absl::Duration kLockPoll = absl::Milliseconds(20);
 constexpr int kLockTries = 25;
 
 store::SchedulerRow SchedulerAt(const pqxx::row& row) {
-  return {SchedulerId(IntAt(row, 1)), TextAt(row, 2), TextAt(row, 3), IntAt(row, 4),
+  return {SchedulerId(IntAt(row, 1)),          TextAt(row, 2), TextAt(row, 3), IntAt(row, 4),
           static_cast<int32_t>(IntAt(row, 5)), IntAt(row, 6)};
 }
 
@@ -99,12 +99,11 @@ absl::Status PgFleetStore::EnsureLock(SchedulerId self) {
 absl::StatusOr<store::StoredTerms> PgFleetStore::Prepare() {
   PENSTOCK_RETURN_IF_ERROR(Migrate(database_));
   const store::StoredTerms& terms = database_.options().terms;
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kStoreTerms,
-                                         Params()
-                                             .Int(terms.domain_term_ms)
-                                             .Int(terms.session_term_ms)
-                                             .Int(terms.margin_ms)));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const pqxx::result rows,
+      RunStatement(
+          database_, sql::kStoreTerms,
+          Params().Int(terms.domain_term_ms).Int(terms.session_term_ms).Int(terms.margin_ms)));
   return store::StoredTerms{IntAt(rows[0], 0), IntAt(rows[0], 1), IntAt(rows[0], 2)};
 }
 

@@ -160,9 +160,9 @@ TEST_F(FleetStoreTest, EveryStatementIsObservedByName) {
   ASSERT_TRUE(PgCatalog(*database).ListNamespaces().ok());
   const auto ns = PgCatalog(*database).CreateNamespace("n", std::nullopt, 0);
   EXPECT_EQ(ns.status().code(), absl::StatusCode::kInvalidArgument);  // weight 0
-  EXPECT_THAT(seen, ::testing::ElementsAre("connect", "list_namespaces", "begin",
-                                           "transaction_limits", "create_domain",
-                                           "create_namespace failed"));
+  EXPECT_THAT(seen,
+              ::testing::ElementsAre("connect", "list_namespaces", "begin", "transaction_limits",
+                                     "create_domain", "create_namespace failed"));
 }
 
 TEST_F(FleetStoreTest, NoMoreConnectionsThanAllowed) {

@@ -45,20 +45,30 @@ template <typename Rows, typename KeyOf>
 void AddKey(SectionBuilder& section, const Rows& rows, const KeyOf& key_of) {
   section.Ints(rows, [&](auto* r) { return key_of(*r).run.value(); })
       .Ints(rows, [&](auto* r) { return key_of(*r).task; })
-      .Ints(rows, [&](auto* r) { return key_of(*r).map; }, -1);
+      .Ints(
+          rows, [&](auto* r) { return key_of(*r).map; }, -1);
 }
 
 // Times, retry, cause, exit, signal, usage: the columns that are null when they are 0.
 template <typename Rows, typename RowOf>
 void AddEnd(SectionBuilder& section, const Rows& rows, const RowOf& row_of) {
-  section.Ints(rows, [&](auto* r) { return row_of(*r).started_us; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).finished_us; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).retry_at_us; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).cause; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).exit_code; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).signal; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).peak_rss_kib; }, 0)
-      .Ints(rows, [&](auto* r) { return row_of(*r).cpu_ms; }, 0);
+  section
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).started_us; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).finished_us; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).retry_at_us; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).cause; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).exit_code; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).signal; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).peak_rss_kib; }, 0)
+      .Ints(
+          rows, [&](auto* r) { return row_of(*r).cpu_ms; }, 0);
 }
 
 // Two numbers in one column; `low` is not negative.
@@ -108,14 +118,16 @@ std::string Matrix(const std::vector<core::StartedMark>& all) {
 
 void Encode(const std::vector<core::AttemptRecord>& all, SectionBuilder& section) {
   const auto row_of = [](const core::AttemptRecord& a) -> const core::TaskRow& { return a.row; };
-  const auto rows = Sorted(
-      all, [](const auto& a) { return std::pair(a.row.key, a.row.attempt); });
+  const auto rows = Sorted(all, [](const auto& a) { return std::pair(a.row.key, a.row.attempt); });
   AddKey(section, rows, [](const auto& a) -> const TaskKey& { return a.row.key; });
   section.Ints(rows, [](auto* a) { return a->row.attempt; })
       .Ints(rows, [](auto* a) { return a->row.state; })
-      .Ints(rows, [](auto* a) { return a->row.tries; }, 0)
-      .Ints(rows, [](auto* a) { return a->row.infra_tries; }, 0)
-      .Ints(rows, [](auto* a) { return a->row.session.value(); }, 0);
+      .Ints(
+          rows, [](auto* a) { return a->row.tries; }, 0)
+      .Ints(
+          rows, [](auto* a) { return a->row.infra_tries; }, 0)
+      .Ints(
+          rows, [](auto* a) { return a->row.session.value(); }, 0);
   AddEnd(section, rows, row_of);
   section.Bools(rows, [](auto* a) { return a->charged; })
       .OptionalTexts(rows, [](auto* a) -> std::string_view { return a->error; });
@@ -136,27 +148,37 @@ void Encode(const std::vector<core::RunRow>& all, SectionBuilder& section) {
       .Ints(rows, [](auto* r) { return r->version.value(); })
       .Texts(rows, [](auto* r) -> std::string_view { return r->key; })
       .OptionalTexts(rows, [](auto* r) -> std::string_view { return r->idempotency_key; })
-      .Ints(rows, [](auto* r) { return r->logical_date_us; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->logical_date_us; }, 0)
       .OptionalTexts(rows, [](auto* r) -> std::string_view { return r->params_json; })
       .OptionalTexts(rows, [](auto* r) -> std::string_view { return r->note; })
-      .Ints(rows, [](auto* r) { return r->state; }, 0)
-      .Ints(rows, [](auto* r) { return r->intent; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->state; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->intent; }, 0)
       .OptionalTexts(rows, [](auto* r) -> std::string_view { return r->reason; })
       .Bools(rows, [](auto* r) { return r->quarantined; })
-      .Ints(rows, [](auto* r) { return r->created_us; }, 0)
-      .Ints(rows, [](auto* r) { return r->started_us; }, 0)
-      .Ints(rows, [](auto* r) { return r->finished_us; }, 0);
+      .Ints(
+          rows, [](auto* r) { return r->created_us; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->started_us; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->finished_us; }, 0);
 }
 
 void Encode(const std::vector<core::RunUpdate>& all, SectionBuilder& section) {
   const auto rows = Sorted(all, [](const auto& r) { return r.run; });
   section.Ints(rows, [](auto* r) { return r->run.value(); })
-      .Ints(rows, [](auto* r) { return r->state; }, 0)
-      .Ints(rows, [](auto* r) { return r->intent; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->state; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->intent; }, 0)
       .OptionalTexts(rows, [](auto* r) -> std::string_view { return r->reason; })
       .Bools(rows, [](auto* r) { return r->quarantined; })
-      .Ints(rows, [](auto* r) { return r->started_us; }, 0)
-      .Ints(rows, [](auto* r) { return r->finished_us; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->started_us; }, 0)
+      .Ints(
+          rows, [](auto* r) { return r->finished_us; }, 0)
       .Bools(rows, [](auto* r) { return r->by_user; });
 }
 
@@ -167,15 +189,18 @@ void Encode(const std::vector<core::DagUpdate>& all, SectionBuilder& section) {
       .Ints(rows, [](auto* u) { return u->dag.ns.value(); })
       .Texts(rows, [](auto* u) -> std::string_view { return u->dag.name; })
       .Bools(rows, [](auto* u) { return u->dag.paused; })
-      .Ints(rows, [](auto* u) { return u->dag.version.value(); }, 0)
-      .Ints(rows, [](auto* u) { return u->dag.max_active_runs; }, 0)
+      .Ints(
+          rows, [](auto* u) { return u->dag.version.value(); }, 0)
+      .Ints(
+          rows, [](auto* u) { return u->dag.max_active_runs; }, 0)
       .Bools(rows, [](auto* u) { return u->deleted; });
 }
 
 void Encode(const std::vector<core::PoolUpdate>& all, SectionBuilder& section) {
   const auto rows = Latest(all, [](const auto& u) -> std::string_view { return u.pool.name; });
   section.Texts(rows, [](auto* u) -> std::string_view { return u->pool.name; })
-      .Ints(rows, [](auto* u) { return u->pool.slots; }, 0)
+      .Ints(
+          rows, [](auto* u) { return u->pool.slots; }, 0)
       .OptionalTexts(rows, [](auto* u) -> std::string_view { return u->pool.description; })
       .Bools(rows, [](auto* u) { return u->deleted; });
 }
@@ -197,31 +222,38 @@ void Encode(const std::vector<core::SessionInfo>& all, SectionBuilder& section) 
       .OptionalTexts(rows, [](auto* s) -> std::string_view { return s->group; })
       .Texts(rows, [](auto* s) { return TextArray(s->queues); })
       .Texts(rows, [&](auto* s) { return MapArray(s->labels, first); })
-      .Texts(rows, [](auto* s) {
-        return MapArray(s->labels, [](const auto& entry) { return entry.second; });
-      })
-      .Ints(rows, [](auto* s) { return s->cpu_millis; }, 0)
-      .Ints(rows, [](auto* s) { return s->memory_bytes; }, 0)
+      .Texts(rows,
+             [](auto* s) {
+               return MapArray(s->labels, [](const auto& entry) { return entry.second; });
+             })
+      .Ints(
+          rows, [](auto* s) { return s->cpu_millis; }, 0)
+      .Ints(
+          rows, [](auto* s) { return s->memory_bytes; }, 0)
       .Texts(rows, [&](auto* s) { return MapArray(s->custom_resources, first); })
-      .Texts(rows, [](auto* s) {
-        return MapArray(s->custom_resources,
-                        [](const auto& entry) { return std::to_string(entry.second); });
-      })
-      .Ints(rows, [](auto* s) { return s->slots; }, 0)
-      .Ints(rows, [](auto* s) { return s->started_us; }, 0)
+      .Texts(rows,
+             [](auto* s) {
+               return MapArray(s->custom_resources,
+                               [](const auto& entry) { return std::to_string(entry.second); });
+             })
+      .Ints(
+          rows, [](auto* s) { return s->slots; }, 0)
+      .Ints(
+          rows, [](auto* s) { return s->started_us; }, 0)
       .OptionalTexts(rows, [](auto* s) -> std::string_view { return s->version; });
 }
 
 void Encode(const std::vector<core::AuditRecord>& all, SectionBuilder& section) {
-  section.Ints(all, [](const auto& a) { return a.at_us; }, 0)
+  section
+      .Ints(
+          all, [](const auto& a) { return a.at_us; }, 0)
       .Texts(all, [](const auto& a) -> std::string_view { return a.action; })
       .OptionalTexts(all, [](const auto& a) -> std::string_view { return a.subject; })
       .OptionalTexts(all, [](const auto& a) -> std::string_view { return a.actor; });
 }
 
 template <typename Row>
-absl::Status AddSection(std::string_view what, const std::vector<Row>& rows,
-                        BinaryParams* params) {
+absl::Status AddSection(std::string_view what, const std::vector<Row>& rows, BinaryParams* params) {
   if (rows.empty()) {
     params->Array(EmptyBinaryTextArray());
     return absl::OkStatus();

@@ -85,7 +85,8 @@ class Expectation {
   std::string Text() {
     std::string text;
     for (uint64_t i = random_.Below(6); i > 0; --i) {
-      text += std::vector<std::string>{"a", "\"", "\\", "{", ",", "NULL", " ", "ü"}[random_.Below(8)];
+      text +=
+          std::vector<std::string>{"a", "\"", "\\", "{", ",", "NULL", " ", "ü"}[random_.Below(8)];
     }
     return text;
   }
@@ -142,8 +143,8 @@ class Expectation {
     next.cause = static_cast<core::Cause>(random_.Below(14));
     next.finished_us = next.state == TaskState::kWaiting ? 0 : Number();
     row = next;
-    batch->decisions.push_back({key, row.state, row.attempt, row.tries, row.infra_tries, row.cause,
-                                row.finished_us});
+    batch->decisions.push_back(
+        {key, row.state, row.attempt, row.tries, row.infra_tries, row.cause, row.finished_us});
   }
   void DispatchSome(RunId run, FlushBatch* batch) {
     if (sessions_.empty()) return;
@@ -160,8 +161,9 @@ class Expectation {
       row.attempt = it == tasks.end() ? 1 : it->second.attempt + 1;
       row.tries = Small();
       row.infra_tries = Small();
-      row.session = std::next(sessions_.begin(), static_cast<int64_t>(random_.Below(
-                                                     sessions_.size())))->first;
+      row.session =
+          std::next(sessions_.begin(), static_cast<int64_t>(random_.Below(sessions_.size())))
+              ->first;
       batch->dispatches.push_back({key, row.attempt, row.tries, row.infra_tries, row.session});
       tasks[key] = row;
     }

@@ -65,8 +65,8 @@ TEST_F(FlushTest, WritesEverySectionAndLoadsItBack) {
   for (int task = 0; task < 4; ++task) {
     first.dispatches.push_back(MakeDispatch({run.id, task, -1}, 1, kSession));
   }
-  first.decisions.push_back({{run.id, 7, 2}, TaskState::kSkipped, 0, 0, 0,
-                             core::Cause::kSkipRequested, 9});
+  first.decisions.push_back(
+      {{run.id, 7, 2}, TaskState::kSkipped, 0, 0, 0, core::Cause::kSkipRequested, 9});
   first.audit.push_back({"run.create", "d/r1", "someone", 12});
   owner_.MustFlush(first);
 
@@ -291,8 +291,7 @@ TEST_F(FlushTest, WeirdTextsSurviveInEveryColumn) {
   EXPECT_EQ(ToText(owner_.facts.runs.at(0)), ToText(run));
   EXPECT_EQ(owner_.facts.pools.at(0).name, weird);
   EXPECT_EQ(owner_.facts.dags.at(0).name, weird);
-  EXPECT_EQ(ToText(owner_.facts.sessions.at(0)),
-            ToText(core::SessionRow{session, owner_.epoch}));
+  EXPECT_EQ(ToText(owner_.facts.sessions.at(0)), ToText(core::SessionRow{session, owner_.epoch}));
   const auto attempts = *catalog_.ListAttempts({run.id, 0, -1});
   ASSERT_EQ(attempts.size(), 2U);
   EXPECT_EQ(attempts[1].error, weird);
@@ -301,8 +300,9 @@ TEST_F(FlushTest, WeirdTextsSurviveInEveryColumn) {
 }
 
 TEST_F(FlushTest, TextsThatCannotBeStoredAreRejected) {
-  for (const std::string& bad : {std::string("a\0b", 3), std::string("\xFF"), std::string("\xC0\x80"),
-                                 std::string("\xED\xA0\x80"), std::string("\xF4\x90\x80\x80")}) {
+  for (const std::string& bad :
+       {std::string("a\0b", 3), std::string("\xFF"), std::string("\xC0\x80"),
+        std::string("\xED\xA0\x80"), std::string("\xF4\x90\x80\x80")}) {
     FlushBatch batch;
     batch.outputs.push_back({{RunId(int64_t{1} << 40), 0, -1}, 1, bad, ""});
     ExpectRejected(batch, "outputs: a text of");

@@ -16,9 +16,9 @@ namespace {
 constexpr size_t kRunsPerQuery = 5000;
 
 absl::Status LoadNamespaces(Transaction& transaction, core::DomainFacts* facts) {
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            transaction.Query(sql::kLoadNamespaces,
-                                              Params().Int(facts->domain.value())));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const pqxx::result rows,
+      transaction.Query(sql::kLoadNamespaces, Params().Int(facts->domain.value())));
   for (const pqxx::row& row : rows) {
     facts->namespaces.push_back({NamespaceId(static_cast<int32_t>(IntAt(row, 0))), TextAt(row, 1),
                                  static_cast<int32_t>(IntAt(row, 2))});
@@ -27,9 +27,8 @@ absl::Status LoadNamespaces(Transaction& transaction, core::DomainFacts* facts) 
 }
 
 absl::Status LoadDags(Transaction& transaction, core::DomainFacts* facts) {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const pqxx::result rows,
-      transaction.Query(sql::kLoadDags, Params().Int(facts->domain.value())));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                            transaction.Query(sql::kLoadDags, Params().Int(facts->domain.value())));
   for (const pqxx::row& row : rows) facts->dags.push_back(DagAt(row, 0));
   return absl::OkStatus();
 }
@@ -43,9 +42,8 @@ absl::Status LoadPools(Transaction& transaction, core::DomainFacts* facts) {
 }
 
 absl::Status LoadRuns(Transaction& transaction, core::DomainFacts* facts) {
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const pqxx::result rows,
-      transaction.Query(sql::kLoadRuns, Params().Int(facts->domain.value())));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                            transaction.Query(sql::kLoadRuns, Params().Int(facts->domain.value())));
   facts->runs.reserve(rows.size());
   for (const pqxx::row& row : rows) facts->runs.push_back(RunAt(row, 0));
   return absl::OkStatus();
@@ -76,9 +74,9 @@ absl::Status LoadSessions(Transaction& transaction, core::DomainFacts* facts) {
   if (holders.empty()) return absl::OkStatus();
   PENSTOCK_ASSIGN_OR_RETURN(
       const pqxx::result rows,
-      transaction.Query(sql::kLoadSessions, Params()
-                                                .Int(facts->domain.value())
-                                                .Ints({holders.begin(), holders.end()})));
+      transaction.Query(
+          sql::kLoadSessions,
+          Params().Int(facts->domain.value()).Ints({holders.begin(), holders.end()})));
   for (const pqxx::row& row : rows) {
     PENSTOCK_ASSIGN_OR_RETURN(core::SessionRow session, SessionAt(row));
     facts->sessions.push_back(std::move(session));
@@ -100,8 +98,7 @@ absl::Status LoadDomain(Transaction& transaction, core::DomainFacts* facts) {
 absl::Status LoadOneRun(Transaction& transaction, RunId run, core::DomainFacts* facts) {
   PENSTOCK_ASSIGN_OR_RETURN(
       const pqxx::result rows,
-      transaction.Query(sql::kLoadRun,
-                        Params().Int(facts->domain.value()).Int(run.value())));
+      transaction.Query(sql::kLoadRun, Params().Int(facts->domain.value()).Int(run.value())));
   if (rows.empty()) {
     return MakeStatus(absl::StatusCode::kNotFound, fmt::format("there is no run {}", run.value()));
   }

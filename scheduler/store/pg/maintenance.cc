@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kFenceRowsPerStep = 50'000;  // as in prune_fence.sql
 
 TransactionLimits LongLimits(const Options& options) {
-  return {options.load_bound, options.lock_timeout, true};
+  return {options.load_bound, options.lock_timeout};
 }
 
 TransactionLimits DdlLimits(const Options& options) {
@@ -36,11 +36,11 @@ absl::StatusOr<store::Maintenance::Report> PgMaintenance::EnsurePartitions() {
       });
 }
 
-absl::StatusOr<std::vector<PgMaintenance::Partition>> PgMaintenance::Candidates(
-    int64_t cutoff_us) {
+absl::StatusOr<std::vector<PgMaintenance::Partition>> PgMaintenance::Candidates(int64_t cutoff_us) {
   using Partitions = std::vector<Partition>;
   return InTransaction<Partitions>(
-      database_, LongLimits(database_.options()), [&](Transaction& t) -> absl::StatusOr<Partitions> {
+      database_, LongLimits(database_.options()),
+      [&](Transaction& t) -> absl::StatusOr<Partitions> {
         PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
                                   t.Query(sql::kPartitionsToRetain, Params().Int(cutoff_us)));
         Partitions partitions;

@@ -16,7 +16,9 @@ constexpr int64_t kDay = 86'400;
 class MaintenanceTest : public PgTest {
  protected:
   MaintenanceTest()
-      : ns_(NewNamespace("team")), owner_(*database_, ns_.domain), dag_(NewDag(ns_, "d")),
+      : ns_(NewNamespace("team")),
+        owner_(*database_, ns_.domain),
+        dag_(NewDag(ns_, "d")),
         maintenance_(*database_) {
     FlushBatch batch;
     batch.dags.push_back({dag_, false});

@@ -36,8 +36,7 @@ absl::Status EnsureSchema(Transaction& transaction, const Statements& statements
 }
 
 absl::StatusOr<std::set<std::string>> Applied(Transaction& transaction) {
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            transaction.Query(sql::kListMigrations, {}));
+  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows, transaction.Query(sql::kListMigrations, {}));
   std::set<std::string> applied;
   for (const pqxx::row& row : rows) applied.insert(TextAt(row, 0));
   return applied;
@@ -62,9 +61,8 @@ absl::StatusOr<bool> TryMigrate(Database& database) {
   const TransactionLimits limits{options.load_bound, options.lock_timeout};
   return InTransaction<bool>(database, limits, [&](Transaction& t) -> absl::StatusOr<bool> {
     PENSTOCK_RETURN_IF_ERROR(CheckServer(t.server_version()));
-    PENSTOCK_ASSIGN_OR_RETURN(
-        const pqxx::result rows,
-        t.Query(sql::kTryMigrationLock, Params().Text(options.schema)));
+    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                              t.Query(sql::kTryMigrationLock, Params().Text(options.schema)));
     if (!BoolAt(rows[0], 0)) return false;
     PENSTOCK_RETURN_IF_ERROR(ApplyMissing(t, database.statements()));
     return true;

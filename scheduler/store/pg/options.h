@@ -11,8 +11,7 @@ namespace penstock::pg {
 
 // Told of every statement: its name (that of its file in sql/), the seconds it took, whether it
 // succeeded. Called on the thread that ran the statement; must be fast and thread-safe.
-using StatementObserver =
-    std::function<void(std::string_view name, double seconds, bool ok)>;
+using StatementObserver = std::function<void(std::string_view name, double seconds, bool ok)>;
 
 struct Options {
   // libpq connection string or URI. Keep passwords in a service or password file.
@@ -24,7 +23,7 @@ struct Options {
   // False behind PgBouncer in transaction mode: no prepared statements, no session settings. Then
   // set statement_timeout and idle_in_transaction_session_timeout with ALTER ROLE.
   bool direct = true;
-  int max_connections = 8;          // beside the fleet's; opened when needed
+  int max_connections = 8;  // beside the fleet's; opened when needed
   std::string application_name = "penstock-scheduler";
 
   // A call that has not come back by then is given up and its connection dropped, whatever the
@@ -43,7 +42,7 @@ struct Options {
   // Dropping one waits this long at most for readers, and holds up flushes no longer.
   absl::Duration drop_lock_timeout = absl::Milliseconds(25);
 
-  StatementObserver observer;       // may be empty
+  StatementObserver observer;  // may be empty
 };
 
 }  // namespace penstock::pg

@@ -96,9 +96,8 @@ class OutageTest : public ::testing::Test {
   // Flushes batch_ and does `meanwhile` to the server.
   store::FlushResult FlushAnd(const std::function<void()>& meanwhile) {
     store::FlushResult result;
-    service::Thread flusher("flusher", [&] {
-      result = owner_->store.Flush(owner_->epoch, InDoubt(), batch_);
-    });
+    service::Thread flusher(
+        "flusher", [&] { result = owner_->store.Flush(owner_->epoch, InDoubt(), batch_); });
     meanwhile();
     flusher.Join();
     return result;
@@ -220,9 +219,9 @@ TEST_F(OutageTest, AStoppedBackendIsGivenUpInTimeAndWakesToACollision) {
   auto hasty = *Database::Create(options);
   PgDomainStore store(*hasty, ns_.domain);
   EXPECT_TRUE(store.LoadRun(RunId(1)).status().code() == absl::StatusCode::kNotFound);
-  const auto pid = static_cast<pid_t>(AdminInt(
-      "select pid from pg_stat_activity where application_name = '" + options.application_name +
-      "'"));
+  const auto pid =
+      static_cast<pid_t>(AdminInt("select pid from pg_stat_activity where application_name = '" +
+                                  options.application_name + "'"));
   ASSERT_EQ(kill(pid, SIGSTOP), 0);
   const FlushSeq in_doubt = InDoubt();
   const SteadyTime began = RealClock().Steady();

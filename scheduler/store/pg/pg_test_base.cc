@@ -42,8 +42,8 @@ store::NamespaceRecord PgTest::NewNamespace(const std::string& name) {
 }
 
 core::DagRow PgTest::NewDag(const store::NamespaceRecord& ns, const std::string& name) {
-  const auto version = catalog_.PutVersion(ns.id, name, "hash of " + name,
-                                           R"({"description":"a test"})", "", 2);
+  const auto version =
+      catalog_.PutVersion(ns.id, name, "hash of " + name, R"({"description":"a test"})", "", 2);
   EXPECT_TRUE(version.ok()) << version.status();
   return {*catalog_.NewDagId(), ns.id, name, false, version->id, 16};
 }
@@ -54,9 +54,7 @@ pqxx::result PgTest::Sql(const std::string& text) const {
   return transaction.exec(text);
 }
 
-int64_t PgTest::SqlInt(const std::string& text) const {
-  return Sql(text)[0][0].as<int64_t>(0);
-}
+int64_t PgTest::SqlInt(const std::string& text) const { return Sql(text)[0][0].as<int64_t>(0); }
 
 Owner::Owner(Database& database, DomainId domain, Epoch seen) : store(database, domain) {
   auto load = store.TakeOver(SchedulerId(seen.value() + 1), seen);
@@ -134,21 +132,21 @@ core::SessionInfo MakeSession(int64_t id, const std::string& name) {
 }
 
 std::string ToText(const core::TaskRow& t) {
-  return fmt::format("task {}/{}/{} {} attempt {} tries {}/{} session {} {}-{} retry {} cause {} "
-                     "exit {} signal {} rss {} cpu {}",
-                     t.key.run.value(), t.key.task, t.key.map, ToString(t.state), t.attempt,
-                     t.tries, t.infra_tries, t.session.value(), t.started_us, t.finished_us,
-                     t.retry_at_us, static_cast<int>(t.cause), t.exit_code, t.signal,
-                     t.peak_rss_kib, t.cpu_ms);
+  return fmt::format(
+      "task {}/{}/{} {} attempt {} tries {}/{} session {} {}-{} retry {} cause {} "
+      "exit {} signal {} rss {} cpu {}",
+      t.key.run.value(), t.key.task, t.key.map, ToString(t.state), t.attempt, t.tries,
+      t.infra_tries, t.session.value(), t.started_us, t.finished_us, t.retry_at_us,
+      static_cast<int>(t.cause), t.exit_code, t.signal, t.peak_rss_kib, t.cpu_ms);
 }
 
 std::string ToText(const core::RunRow& r) {
-  return fmt::format("run {} of {} v{} key [{}] idem [{}] date {} params [{}] note [{}] {} intent "
-                     "{} reason [{}] quarantined {} {}-{}-{}",
-                     r.id.value(), r.dag.value(), r.version.value(), r.key, r.idempotency_key,
-                     r.logical_date_us, r.params_json, r.note, ToString(r.state),
-                     static_cast<int>(r.intent), r.reason, r.quarantined, r.created_us,
-                     r.started_us, r.finished_us);
+  return fmt::format(
+      "run {} of {} v{} key [{}] idem [{}] date {} params [{}] note [{}] {} intent "
+      "{} reason [{}] quarantined {} {}-{}-{}",
+      r.id.value(), r.dag.value(), r.version.value(), r.key, r.idempotency_key, r.logical_date_us,
+      r.params_json, r.note, ToString(r.state), static_cast<int>(r.intent), r.reason, r.quarantined,
+      r.created_us, r.started_us, r.finished_us);
 }
 
 std::string ToText(const core::SessionRow& s) {

@@ -111,8 +111,10 @@ store::NamespaceRecord NamespaceAt(const pqxx::row& row) {
 }
 
 store::VersionRecord VersionAt(const pqxx::row& row) {
-  return {IdAt<VersionId>(row, 0), IdAt<NamespaceId>(row, 1), TextAt(row, 2), TextAt(row, 3),
-          SmallAt<int32_t>(row, 4), TextAt(row, 5),           TextAt(row, 6), TextAt(row, 7),
+  return {IdAt<VersionId>(row, 0),  IdAt<NamespaceId>(row, 1),
+          TextAt(row, 2),           TextAt(row, 3),
+          SmallAt<int32_t>(row, 4), TextAt(row, 5),
+          TextAt(row, 6),           TextAt(row, 7),
           SmallAt<int32_t>(row, 8), IntAt(row, 9)};
 }
 

@@ -16,9 +16,9 @@ std::string TextAt(const pqxx::row& row, int i);
 bool BoolAt(const pqxx::row& row, int i);
 
 // Each takes the columns from `first` on, in the order in which the statements select them.
-core::RunRow RunAt(const pqxx::row& row, int first);      // 15 columns
-core::TaskRow TaskAt(const pqxx::row& row, int first);    // 16 columns
-core::DagRow DagAt(const pqxx::row& row, int first);      // 6 columns
+core::RunRow RunAt(const pqxx::row& row, int first);    // 15 columns
+core::TaskRow TaskAt(const pqxx::row& row, int first);  // 16 columns
+core::DagRow DagAt(const pqxx::row& row, int first);    // 6 columns
 core::PoolRow PoolAt(const pqxx::row& row);
 store::NamespaceRecord NamespaceAt(const pqxx::row& row);
 store::VersionRecord VersionAt(const pqxx::row& row);

@@ -20,12 +20,10 @@ std::string Milliseconds(absl::Duration d) {
 
 SqlError SetLimits(Connection& connection, const TransactionLimits& limits) {
   return connection
-      .Query(sql::kTransactionLimits,
-             Params()
-                 .Text(Milliseconds(limits.lock_timeout))
-                 .Text(Milliseconds(limits.bound * 0.9))
-                 .Text(limits.avoid_scans ? "off" : "on"),
-             limits.bound)
+      .Query(
+          sql::kTransactionLimits,
+          Params().Text(Milliseconds(limits.lock_timeout)).Text(Milliseconds(limits.bound * 0.9)),
+          limits.bound)
       .error;
 }
 

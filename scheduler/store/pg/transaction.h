@@ -33,7 +33,6 @@ class Transaction {
 struct TransactionLimits {
   absl::Duration bound;         // of each statement
   absl::Duration lock_timeout;  // of each wait for a lock
-  bool avoid_scans = false;     // plan with indexes only: plans for small tables must not be kept
 };
 
 // Runs `body` in a transaction and commits. `body` may run several times (after a rollback by the

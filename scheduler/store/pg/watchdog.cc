@@ -7,8 +7,7 @@
 namespace penstock::pg {
 
 Watchdog::Guard::Guard(Watchdog& watchdog, int fd, absl::Duration bound)
-    : watchdog_(watchdog),
-      token_(watchdog.Arm(fd, watchdog.clock_.Steady() + bound)) {}
+    : watchdog_(watchdog), token_(watchdog.Arm(fd, watchdog.clock_.Steady() + bound)) {}
 
 Watchdog::Guard::~Guard() { watchdog_.Disarm(token_); }
 

@@ -48,7 +48,7 @@ class Watchdog {
   int64_t next_token_ ABSL_GUARDED_BY(mu_) = 1;
   SteadyTime sleeps_until_ ABSL_GUARDED_BY(mu_) = SteadyTime::Infinite();
   std::map<int64_t, Call> calls_ ABSL_GUARDED_BY(mu_);  // by token
-  service::Thread thread_;  // last: it uses all of the above
+  service::Thread thread_;                              // last: it uses all of the above
 };
 
 }  // namespace penstock::pg

@@ -25,14 +25,15 @@ begin
     execute format(
       'create table {schema}.%I (like {schema}.%I including defaults including indexes) with (%s)',
       parent || '_p' || p_number, parent, options);
-    execute format('alter table {schema}.%I attach partition {schema}.%I for values from (%s) to (%s)',
+    execute format(
+      'alter table {schema}.%I attach partition {schema}.%I for values from (%s) to (%s)',
       parent, parent || '_p' || p_number, low, high);
   end loop;
   insert into {schema}.partition (number, created_us) values (p_number, {schema}.now_us());
 end $$;
 
 -- Closes the open partition when it is older than p_span_us or has given out p_runs ids, opens the
--- next one, and keeps one in reserve. Returns how many were made; none when another session is at it.
+-- next one, and keeps one in reserve. Returns how many were made; 0 when another session is at it.
 create function {schema}.ensure_partitions_1(p_span_us bigint, p_runs bigint) returns int
 language plpgsql as $$
 declare

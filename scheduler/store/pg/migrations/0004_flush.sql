@@ -321,7 +321,8 @@ end $$;
 create function {schema}.flush_1(
     p_domain int, p_epoch bigint, p_seq bigint, p_progress boolean, p_sessions text[],
     p_new_runs text[], p_dags text[], p_pools text[], p_completions bigint[],
-    p_decisions bigint[], p_dispatches bigint[], p_started bigint[], p_attempts text[], p_outputs text[],
+    p_decisions bigint[], p_dispatches bigint[], p_started bigint[], p_attempts text[],
+    p_outputs text[],
     p_run_updates text[], p_audit text[], p_inbox bigint[]) returns boolean
 language plpgsql set enable_seqscan = off as $$
 begin

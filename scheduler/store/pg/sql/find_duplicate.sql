@@ -1,7 +1,8 @@
 -- A run of DAG $1 with idempotency key $2, else with run key $3, else with logical date $4; null =
 -- not asked.
-select r.id, r.dag_id, r.version_id, r.run_key, r.idempotency_key, r.logical_date_us, r.params, r.note,
-       r.state, r.intent, r.reason, r.quarantined, r.created_us, r.started_us, r.finished_us,
+select r.id, r.dag_id, r.version_id, r.run_key, r.idempotency_key, r.logical_date_us,
+       r.params, r.note, r.state, r.intent, r.reason, r.quarantined, r.created_us,
+       r.started_us, r.finished_us,
        d.name, d.namespace_id, coalesce(v.number, 0)
   from (select *, 1 as place from {schema}.run where dag_id = $1 and idempotency_key = $2
         union all

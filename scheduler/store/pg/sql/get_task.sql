@@ -4,9 +4,13 @@ select t.run_id, t.task_idx, t.map_idx, t.state, t.attempt, t.tries, t.infra_tri
        coalesce(nullif(o.error, ''), a.error, '')
   from {schema}.task_instance t
   left join {schema}.worker_session w on w.id = t.session
-  left join {schema}.task_output o on o.run_id = t.run_id and o.task_idx = t.task_idx
-        and o.map_idx = t.map_idx and o.attempt = t.attempt
-  left join {schema}.task_attempt a on a.run_id = t.run_id and a.task_idx = t.task_idx
-        and a.map_idx = t.map_idx and a.attempt = t.attempt
+  left join lateral (
+    select error from {schema}.task_output e
+     where e.run_id = t.run_id and e.task_idx = t.task_idx and e.map_idx = t.map_idx
+       and e.attempt = t.attempt limit 1) o on true
+  left join lateral (
+    select error from {schema}.task_attempt e
+     where e.run_id = t.run_id and e.task_idx = t.task_idx and e.map_idx = t.map_idx
+       and e.attempt = t.attempt limit 1) a on true
  where t.run_id = $1 and t.task_idx = $2 and t.map_idx = $3
    and exists (select from {schema}.run where id = $1)

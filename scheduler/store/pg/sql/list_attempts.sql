@@ -16,7 +16,9 @@ select t.run_id, t.task_idx, t.map_idx, t.state, t.attempt, t.tries, t.infra_tri
               where a.run_id = i.run_id and a.task_idx = i.task_idx and a.map_idx = i.map_idx
                 and a.attempt = i.attempt)) t
   left join {schema}.worker_session w on w.id = t.session
-  left join {schema}.task_output o on o.run_id = t.run_id and o.task_idx = t.task_idx
-        and o.map_idx = t.map_idx and o.attempt = t.attempt
+  left join lateral (
+    select error from {schema}.task_output e
+     where e.run_id = t.run_id and e.task_idx = t.task_idx and e.map_idx = t.map_idx
+       and e.attempt = t.attempt limit 1) o on true
  where exists (select from {schema}.run where id = $1)
  order by t.attempt

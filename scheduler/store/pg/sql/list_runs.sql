@@ -1,7 +1,8 @@
 -- Runs of namespace $1, newest first: of DAG $2 only when it is given, in the states $3 only when
 -- given, with ids below $4, at most $5. Walks one index per DAG.
-select r.id, r.dag_id, r.version_id, r.run_key, r.idempotency_key, r.logical_date_us, r.params, r.note,
-       r.state, r.intent, r.reason, r.quarantined, r.created_us, r.started_us, r.finished_us,
+select r.id, r.dag_id, r.version_id, r.run_key, r.idempotency_key, r.logical_date_us,
+       r.params, r.note, r.state, r.intent, r.reason, r.quarantined, r.created_us,
+       r.started_us, r.finished_us,
        d.name, d.namespace_id, coalesce(v.number, 0)
   from {schema}.dag d
  cross join lateral (
