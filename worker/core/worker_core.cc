@@ -245,7 +245,7 @@ void WorkerCore::Extend(Domain& domain, SteadyTime deadline, const Now& now, Eff
   if (deadline <= domain.deadline) return;
   domain.deadline = deadline;
   domain.lapsed = false;
-  next_deadline_ = std::min(next_deadline_, deadline);
+  if (domain.held > 0) next_deadline_ = std::min(next_deadline_, deadline);
   fx->leases.push_back({domain.id, deadline});
 }
 

@@ -64,7 +64,7 @@ void Agent::Drain(absl::Duration grace) {
     const Now now = clock_.Read();
     if (!core_.draining()) obs::Info("draining", {{"grace", grace}});
     core_.Drain(grace, now, &effects_);
-    Turn(now);
+    TurnAndWake(now);
   }
   Act();
 }
@@ -109,7 +109,7 @@ void Agent::OnStarted(const AttemptKey& key, int64_t started_at_us) {
       starting_.erase(it);
     }
     core_.Started(key, started_at_us, &effects_);
-    Turn(now);
+    TurnAndWake(now);
   }
   Act();
 }
@@ -125,7 +125,7 @@ void Agent::OnEnded(const AttemptKey& key, Report report) {
     const Now now = clock_.Read();
     starting_.erase(key);
     core_.Finished(key, std::move(report), now, &effects_);
-    Turn(now);
+    TurnAndWake(now);
   }
   Act();
 }
@@ -138,6 +138,7 @@ Agent::View Agent::Look() const {
   view.draining = core_.draining();
   view.drained = core_.Drained();
   view.last_tick = last_tick_;
+  view.ticks = ticks_;
   return view;
 }
 
@@ -174,6 +175,10 @@ void Agent::Turn(const Now& now) {
     Reconcile(now.steady);
   }
   if (core_.Drained()) drained_.Set();
+}
+
+void Agent::TurnAndWake(const Now& now) {
+  Turn(now);
   if (core_.NextWakeup() < timer_due_) timer_.Wake();
 }
 
@@ -264,7 +269,7 @@ void Agent::LaunchOne(const Launch& launch, Payload payload) {
     MutexLock lock(&mu_);
     const Now now = clock_.Read();
     Fail(launch.key, Outcome::kFailedNoRetry, Cause::kExpression, Message(rendered.status()), now);
-    return Turn(now);
+    return TurnAndWake(now);
   }
   exec::LaunchSpec wanted;
   wanted.key = launch.key;
@@ -298,7 +303,7 @@ void Agent::OnVersion(VersionId id, const absl::StatusOr<LoadedVersion>& loaded)
     const std::vector<AttemptKey> keys = std::move(waiting->second);
     loading_.erase(waiting);
     for (const AttemptKey& key : keys) Prepare(key, loaded, now);
-    Turn(now);
+    TurnAndWake(now);
   }
   Act();
 }
@@ -351,6 +356,7 @@ absl::Duration Agent::OneTick() {
     timer_due_ = SteadyTime::Infinite();  // until it is known, every need wakes this thread
     const Now now = clock_.Read();
     last_tick_ = now.steady;
+    ++ticks_;
     if (now.steady >= renew_at_) {
       core_.Renew(now, &effects_);
       renew_at_ = now.steady + term_ / 3;

@@ -54,6 +54,7 @@ class Agent {
     bool draining = false;
     bool drained = false;
     SteadyTime last_tick;  // when the timer's thread made its latest pass
+    int64_t ticks = 0;     // how many it has made
   };
   // What is to be said for this process once it has ended.
   struct Farewell {
@@ -121,6 +122,8 @@ class Agent {
 
   // agent.cc: the turn of the core
   void Turn(const Now& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // For all threads but the timer's own, which would wake itself without end.
+  void TurnAndWake(const Now& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Act() ABSL_LOCKS_EXCLUDED(mu_);
   bool TakeWork(Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Carry(Work work) ABSL_LOCKS_EXCLUDED(mu_);
@@ -190,6 +193,7 @@ class Agent {
   absl::Duration term_ ABSL_GUARDED_BY(mu_);
   SteadyTime renew_at_ ABSL_GUARDED_BY(mu_);
   SteadyTime last_tick_ ABSL_GUARDED_BY(mu_);
+  int64_t ticks_ ABSL_GUARDED_BY(mu_) = 0;
   SteadyTime timer_due_ ABSL_GUARDED_BY(mu_);  // when the timer's thread wakes up by itself
 };
 

@@ -15,7 +15,7 @@ void Agent::OnMessage(StreamId id, v1::SchedulerMessage message) {
     if (link == nullptr || link->unwanted) return;
     const Now now = clock_.Read();
     Read(*link, message, now);
-    Turn(now);
+    TurnAndWake(now);
   }
   Act();
 }

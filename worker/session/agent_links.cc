@@ -193,7 +193,7 @@ void Agent::OnClosed(StreamId id, const absl::Status& status) {
     core_.StreamClosed(id);
     if (!stopping_) {
       UpdateBook();
-      Turn(now);
+      TurnAndWake(now);
     }
     timer_.Wake();
   }

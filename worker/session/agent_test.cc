@@ -309,6 +309,15 @@ TEST_F(AgentTest, RenewsItsLease) {
   EXPECT_THAT(runner_.kills_, IsEmpty());
 }
 
+TEST_F(AgentTest, ItsTimerSleepsWhileNothingHappens) {
+  a_.SetTerm(1000);
+  StartBound();
+  a_.Assign(7, 1, Key(5), kShell);
+  ASSERT_TRUE(runner_.AwaitLaunches(1));
+  EXPECT_TRUE(a_.Await([](const Heard& h) { return h.renewals >= 4; }));
+  EXPECT_LT(agent_->Look().ticks, 100);
+}
+
 TEST_F(AgentTest, KillsAtTheEndOfALeaseThatIsNotConfirmed) {
   a_.SetTerm(1000);
   a_.ConfirmRenewals(false);
