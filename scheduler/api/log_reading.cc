@@ -189,7 +189,17 @@ absl::StatusOr<bool> LogReading::IsOver() {
   return !row.has_value() || row->row.attempt != attempt_ || !core::IsLive(row->row.state);
 }
 
+// An attempt that wrote nothing leaves nothing in the log store, not even its end.
+absl::StatusOr<bool> LogReading::WasSilent() {
+  if (log_->offset() > 0) return false;
+  PENSTOCK_ASSIGN_OR_RETURN(const auto row, s_.catalog.GetTask(key_));
+  return row.has_value() && row->row.attempt == attempt_ &&
+         row->row.cause != core::Cause::kWorkerLost && row->row.cause != core::Cause::kLeaseLost;
+}
+
 void LogReading::SendIncomplete() {
+  const absl::StatusOr<bool> silent = WasSilent();
+  if (!silent.ok() || *silent) return Close(silent.status());
   v1::LogRecord record;
   record.set_offset(log_->offset());
   record.set_stream(v1::LOG_STREAM_SYSTEM);

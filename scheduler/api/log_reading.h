@@ -53,6 +53,7 @@ class LogReading final : public rpc::StreamHandler<rpc::NoMessage>,
   void OnNothing();
   // True when the attempt is certainly over.
   absl::StatusOr<bool> IsOver();
+  absl::StatusOr<bool> WasSilent();
   void SendIncomplete();
   void Close(const absl::Status& status);
 
