@@ -299,13 +299,13 @@ Admission::Verdict Admission::JudgePool(const WorkClass& cls, ClassId id) const 
   const Pool* pool = FindPool(cls.pool);
   if (pool == nullptr) {
     return {Reason::kPoolMissing, fmt::format("pool {} does not exist", cls.pool),
-            fmt::format("penstock pool set {} --slots {}", cls.pool, cls.pool_slots)};
+            fmt::format("penstock pool set {} {}", cls.pool, cls.pool_slots)};
   }
   if (pool->row.slots < cls.pool_slots) {
     return {Reason::kPoolTooSmall,
             fmt::format("asks for {} slots of pool {}, which has {}", cls.pool_slots, cls.pool,
                         pool->row.slots),
-            fmt::format("penstock pool set {} --slots {}", cls.pool, cls.pool_slots)};
+            fmt::format("penstock pool set {} {}", cls.pool, cls.pool_slots)};
   }
   if (pool->row.slots - pool->used < cls.pool_slots) {
     return {Reason::kBlockedPool,

@@ -66,7 +66,7 @@ absl::Status Domain::CheckPools(const dag::Topology& topology) const {
     const std::string& task = topology.spec(t).id;
     if (pool == nullptr) {
       problems += fmt::format("; task {} uses pool {}, which does not exist (create it: penstock "
-                              "pool set {} --slots N)", task, s.pool, s.pool);
+                              "pool set {} SLOTS)", task, s.pool, s.pool);
     } else if (pool->row.slots > 0 && s.pool_slots > pool->row.slots) {
       problems += fmt::format("; task {} asks for {} slots of pool {}, which has {}", task,
                               s.pool_slots, s.pool, pool->row.slots);

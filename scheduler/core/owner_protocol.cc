@@ -10,7 +10,7 @@
 namespace penstock::core {
 
 OwnerProtocol::OwnerProtocol(Options options, uint64_t seed)
-    : options_(std::move(options)), backoff_(absl::Milliseconds(100), absl::Seconds(5), seed) {}
+    : options_(std::move(options)), backoff_(absl::Milliseconds(100), absl::Seconds(1), seed) {}
 
 void OwnerProtocol::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Now now) {
   constexpr size_t kRemembered = 16;

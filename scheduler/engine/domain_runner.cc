@@ -193,7 +193,8 @@ void DomainRunner::OfferCommand(core::Command command, Engine::Done done) {
 void DomainRunner::DoRead(const std::function<void(const core::Domain&)>& read,
                           std::function<void(absl::Status)> done) {
   if (!protocol_.owner()) {
-    done(NotOwner());
+    done(protocol_.reloading() ? absl::UnavailableError("the domain is being reloaded: ask again")
+                               : NotOwner());
     return;
   }
   protocol_.Pump(links_.clock.Read());
