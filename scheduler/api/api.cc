@@ -32,13 +32,16 @@ void AddMethods(const Handlers& h, MethodTable* table) {
 // Some beats longer than a scheduler's lease, so that a slow beat is not shown as a death.
 constexpr absl::Duration kDeadAfter = absl::Seconds(5);
 constexpr absl::Duration kLookInterval = absl::Seconds(1);
+// Bounded by the requests that have begun.
+constexpr size_t kNeverFull = 10'000'000;
 
 }  // namespace
 
 Api::Api(const ApiOptions& options, const ApiLinks& links)
     : work_({"api", options.work_threads, options.work_queue}),
+      answers_({"api-answers", options.answer_threads, kNeverFull}),
       files_({"api-files", options.file_threads, options.file_queue}),
-      engine_views_(links.engine, work_),
+      engine_views_(links.engine, answers_),
       timers_(links.clock),
       peers_(PeerChannels()),
       namespaces_(links.catalog),
@@ -48,10 +51,10 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
       services_{links.engine,  links.views == nullptr ? engine_views_ : *links.views,
                 links.catalog, peers_,
                 links.logs,    links.clock,
-                work_,         files_,
-                timers_,       router_,
-                namespaces_,   versions_,
-                dag_cache_},
+                work_,         answers_,
+                files_,        timers_,
+                router_,       namespaces_,
+                versions_,     dag_cache_},
       liveness_(links.clock, kDeadAfter),
       look_at_fleet_("api-fleet", kLookInterval,
                      [this] { liveness_.Observe(services_.engine.View()); }),
@@ -86,6 +89,7 @@ void Api::Stop() {
   look_at_fleet_.Stop();
   StopWaiting();
   work_.Shutdown(service::Executor::Pending::kDrop);
+  answers_.Shutdown(service::Executor::Pending::kDrop);
   files_.Shutdown(service::Executor::Pending::kDrop);
 }
 

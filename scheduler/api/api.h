@@ -21,6 +21,7 @@ inline constexpr int kMaxMessageBytes = 24 << 20;
 struct ApiOptions {
   int work_threads = 16;     // blocking work of requests
   size_t work_queue = 8192;  // requests that wait for a thread; more are refused
+  int answer_threads = 4;    // what is left of requests after the owner has answered
   int file_threads = 4;      // log files
   size_t file_queue = 4096;
   absl::Duration session_term = absl::Seconds(15);  // told to workers
@@ -65,6 +66,7 @@ class Api {
 
  private:
   service::Executor work_;
+  service::Executor answers_;
   service::Executor files_;
   EngineViews engine_views_;
   DelayQueue timers_;

@@ -50,9 +50,28 @@ void DagHandlers::Apply(const Caller& caller, const v1::ApplyDagRequest& request
                 MakeOwnerCall(ns->domain, "ApplyDag", request, response,
                               [this, ns = *ns, actor = caller.actor, &request, dag = file.dag,
                                response](const engine::Place&, const Done& then) {
-                                ApplyHere(ns, actor, request.bundle(), dag, response, then);
+                                const Key key(ns.id, dag->topology->dag().dag);
+                                if (!BeginApply(key)) {
+                                  return then(absl::UnavailableError(
+                                      "another version of this DAG is being applied"));
+                                }
+                                ApplyHere(ns, actor, request.bundle(), dag, response,
+                                          [this, key, then](const absl::Status& status) {
+                                            EndApply(key);
+                                            then(status);
+                                          });
                               }),
                 std::move(done));
+}
+
+bool DagHandlers::BeginApply(const Key& key) {
+  MutexLock lock(&mu_);
+  return applying_.insert(key).second;
+}
+
+void DagHandlers::EndApply(const Key& key) {
+  MutexLock lock(&mu_);
+  applying_.erase(key);
 }
 
 absl::Status DagHandlers::DryRun(const store::NamespaceRecord& ns, const CheckedDag& dag,

@@ -3,7 +3,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "common/base/mutex.h"
 #include "penstock/v1/control.pb.h"
 #include "scheduler/api/caller.h"
 #include "scheduler/api/dag_file.h"
@@ -27,6 +30,7 @@ class DagHandlers {
               v1::DeleteDagResponse* response, Done done);
 
  private:
+  using Key = std::pair<NamespaceId, std::string>;  // of a DAG, by name
   using Checked = std::shared_ptr<const CheckedDag>;
   absl::Status DryRun(const store::NamespaceRecord& ns, const CheckedDag& dag,
                       v1::ApplyDagResponse* response);
@@ -43,7 +47,13 @@ class DagHandlers {
               const std::function<core::CommandBody(DagId)>& command, v1::Dag* response,
               const Done& done);
 
+  // Two applies of one new DAG at once would make it twice; the second waits.
+  bool BeginApply(const Key& key) ABSL_LOCKS_EXCLUDED(mu_);
+  void EndApply(const Key& key) ABSL_LOCKS_EXCLUDED(mu_);
+
   const Services& s_;
+  Mutex mu_;
+  absl::flat_hash_set<Key> applying_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace penstock::api

@@ -35,9 +35,9 @@ absl::StatusOr<store::RunRecord> LookUp(store::Catalog& catalog, NamespaceId ns,
 void Execute(const Services& services, DomainId domain, core::CommandBody command,
              const std::string& actor, std::function<void(core::Reply)> then) {
   services.engine.Execute(domain, std::move(command), actor,
-                          [&work = services.work, then = std::move(then)](core::Reply reply) {
+                          [&answers = services.answers, then = std::move(then)](core::Reply reply) {
                             const auto shared = std::make_shared<core::Reply>(std::move(reply));
-                            HandOver(work, [shared, then] { then(std::move(*shared)); });
+                            HandOver(answers, [shared, then] { then(std::move(*shared)); });
                           });
 }
 

@@ -25,8 +25,9 @@ struct Services {
   peer::Client& peers;
   logstore::LogStore& logs;
   const Clock& clock;
-  service::Executor& work;   // blocking work and answers
-  service::Executor& files;  // log files, reading logs from peers
+  service::Executor& work;     // begins requests; refuses when it is full
+  service::Executor& answers;  // goes on with requests that were begun; never full
+  service::Executor& files;    // log files, reading logs from peers
   DelayQueue& timers;
   Router& router;
   NamespaceCache& namespaces;

@@ -115,7 +115,7 @@ void TaskHandlers::AddChunk(const ListingPtr& listing, int32_t end,
   const absl::StatusOr<bool> more = TryAddChunk(*listing, end, views);
   if (!more.ok() || !*more) return listing->done(more.status());
   // Through the executor, so that a long list neither nests deeply nor keeps a thread.
-  HandOver(s_.work, [this, listing] { NextChunk(listing); });
+  HandOver(s_.answers, [this, listing] { NextChunk(listing); });
 }
 
 absl::StatusOr<bool> TaskHandlers::TryAddChunk(

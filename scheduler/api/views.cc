@@ -16,7 +16,7 @@ void EngineViews::Look(DomainId domain, std::function<T(const core::Domain&)> lo
   engine_.Read(
       domain, [seen, look = std::move(look)](const core::Domain& d) { *seen = look(d); },
       [this, seen, then = std::move(then)](const absl::Status& status) {
-        HandOver(work_, [seen, then, status] {
+        HandOver(answers_, [seen, then, status] {
           if (!status.ok()) return then(status);
           then(std::move(*seen));
         });

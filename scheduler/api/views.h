@@ -33,10 +33,11 @@ class DomainViews {
   virtual void Sessions(DomainId domain, Then<std::vector<core::SessionView>> then) = 0;
 };
 
-// On the engine. `work` runs the callbacks; both outlive this.
+// On the engine. `answers` runs the callbacks; both outlive this.
 class EngineViews final : public DomainViews {
  public:
-  EngineViews(engine::Engine& engine, service::Executor& work) : engine_(engine), work_(work) {}
+  EngineViews(engine::Engine& engine, service::Executor& answers)
+      : engine_(engine), answers_(answers) {}
 
   void Run(DomainId domain, RunId run, Then<std::optional<core::RunView>> then) override;
   void Tasks(DomainId domain, std::vector<core::TaskKey> keys,
@@ -52,10 +53,10 @@ class EngineViews final : public DomainViews {
   void Look(DomainId domain, std::function<T(const core::Domain&)> look, Then<T> then);
 
   engine::Engine& engine_;
-  service::Executor& work_;
+  service::Executor& answers_;
 };
 
-// Posts `job`, or runs it here when the executor is full: for answers, which must not get lost.
+// Posts `job`, or runs it here when the executor has stopped: for answers, which must not get lost.
 void HandOver(service::Executor& executor, std::function<void()> job);
 
 }  // namespace penstock::api

@@ -1,14 +1,16 @@
 #include "scheduler/app/retention.h"
 
+#include <utility>
+
 #include "common/obs/log.h"
 
 namespace penstock::app {
 
-Retention::Retention(const Options& options, store::Maintenance& maintenance,
-                     store::Catalog& catalog, logstore::LogStore& logs)
+Retention::Retention(const Options& options, store::Maintenance& maintenance, RunExists run_exists,
+                     logstore::LogStore& logs)
     : options_(options),
       maintenance_(maintenance),
-      catalog_(catalog),
+      run_exists_(std::move(run_exists)),
       logs_(logs),
       loop_("retention", options.interval, [this] { RunOnce(); }) {}
 
@@ -54,7 +56,8 @@ void Retention::SweepLogs() {
   for (RunId run : *runs) {
     if (stopping_ || ++lookups > options_.most_lookups) return;
     // A run's row is there before its first attempt starts, so a log without a run is old.
-    if (absl::IsNotFound(catalog_.GetRun(run).status())) (void)logs_.DeleteRun(run);
+    const absl::StatusOr<bool> exists = run_exists_(run);
+    if (exists.ok() && !*exists) (void)logs_.DeleteRun(run);
   }
 }
 

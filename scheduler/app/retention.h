@@ -1,8 +1,11 @@
 #pragma once
 // The housekeeping duty: partitions ahead of time, finished runs and their logs removed in time.
 #include <atomic>
+#include <functional>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/ids.h"
 #include "common/logstore/log_store.h"
 #include "common/service/periodic.h"
 #include "scheduler/store/catalog.h"
@@ -22,8 +25,10 @@ class Retention {
     int rounds_per_sweep = 60;
     int most_lookups = 20'000;  // in one sweep
   };
+  // Whether a run still has a row. May block.
+  using RunExists = std::function<absl::StatusOr<bool>(RunId)>;
   // References outlive it.
-  Retention(const Options& options, store::Maintenance& maintenance, store::Catalog& catalog,
+  Retention(const Options& options, store::Maintenance& maintenance, RunExists run_exists,
             logstore::LogStore& logs);
 
   void Start() { loop_.Start(); }
@@ -37,7 +42,7 @@ class Retention {
 
   const Options options_;
   store::Maintenance& maintenance_;
-  store::Catalog& catalog_;
+  const RunExists run_exists_;
   logstore::LogStore& logs_;
   std::atomic<bool> stopping_{false};
   int rounds_ = 0;  // of the loop's thread

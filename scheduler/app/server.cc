@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
@@ -49,6 +51,14 @@ lease::Terms FromStored(const store::StoredTerms& stored, absl::Duration outage)
   return terms;
 }
 
+// The namespace that requests without one mean. Several schedulers may make it at once.
+absl::Status EnsureDefaultNamespace(store::Catalog& catalog) {
+  const absl::Status found = catalog.FindNamespace("default").status();
+  if (!absl::IsNotFound(found)) return found;
+  const absl::Status made = catalog.CreateNamespace("default", std::nullopt, 1).status();
+  return absl::IsAlreadyExists(made) ? absl::OkStatus() : made;
+}
+
 // What hangs on the database. Built once it answers; members in the order of dependency.
 struct Core {
   std::unique_ptr<pg::Database> owners;    // loads and flushes: never behind a request
@@ -74,7 +84,6 @@ class Server {
  private:
   absl::Status StartHttp();
   absl::Status OpenDatabase();
-  static absl::Status EnsureDefaultNamespace(store::Catalog& catalog);
   absl::StatusOr<store::StoredTerms> PrepareDatabase(store::FleetStore* store);
   absl::Status BuildCore(std::unique_ptr<store::FleetStore> store, const lease::Terms& terms);
   engine::FleetOptions FleetSettings(const lease::Terms& terms) const;
@@ -195,15 +204,6 @@ absl::Status Server::OpenDatabase() {
   return BuildCore(std::move(store), terms);
 }
 
-// Requests that name no namespace mean "default": it is there from the first start on. Several
-// schedulers may try at once.
-absl::Status Server::EnsureDefaultNamespace(store::Catalog& catalog) {
-  const auto found = catalog.FindNamespace("default");
-  if (!absl::IsNotFound(found.status())) return found.status();
-  const auto made = catalog.CreateNamespace("default", std::nullopt, 1);
-  return absl::IsAlreadyExists(made.status()) ? absl::OkStatus() : made.status();
-}
-
 absl::StatusOr<store::StoredTerms> Server::PrepareDatabase(store::FleetStore* store) {
   const SteadyTime deadline = clock_.Steady() + kDatabasePatience;
   while (true) {
@@ -233,7 +233,7 @@ absl::Status Server::BuildCore(std::unique_ptr<store::FleetStore> store,
   core_.catalog = std::make_unique<pg::PgCatalog>(*core_.requests);
   core_.maintenance = std::make_unique<pg::PgMaintenance>(*core_.requests, clock_);
   PENSTOCK_RETURN_IF_ERROR(core_.maintenance->EnsurePartitions().status());
-  PENSTOCK_RETURN_IF_ERROR(EnsureDefaultNamespace(*core_.owner_catalog));
+  PENSTOCK_RETURN_IF_ERROR(EnsureDefaultNamespace(*core_.catalog));
   core_.inbox_namespaces = std::make_unique<api::NamespaceCache>(*core_.owner_catalog);
   core_.inbox_versions = std::make_unique<api::VersionCache>(*core_.owner_catalog, kCachedTasks);
   core_.inbox = std::make_unique<api::InboxCommands>(*core_.owner_catalog, *core_.inbox_namespaces,
@@ -253,8 +253,15 @@ absl::Status Server::BuildCore(std::unique_ptr<store::FleetStore> store,
       api::ApiLinks{*core_.fleet, hub_, *core_.catalog, logs_, api_metrics_, clock_, nullptr});
   Retention::Options retention;
   retention.keep = config_.retention;
-  core_.retention =
-      std::make_unique<Retention>(retention, *core_.maintenance, *core_.catalog, logs_);
+  core_.retention = std::make_unique<Retention>(
+      retention, *core_.maintenance,
+      [&catalog = *core_.catalog](RunId run) -> absl::StatusOr<bool> {
+        const absl::Status found = catalog.GetRun(run).status();
+        if (absl::IsNotFound(found)) return false;
+        if (!found.ok()) return found;
+        return true;
+      },
+      logs_);
   core_.metrics = std::make_unique<DomainMetrics>(&registry_, *core_.fleet, hub_);
   visible_ = &core_;
   return absl::OkStatus();
