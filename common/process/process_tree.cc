@@ -68,7 +68,7 @@ bool SignalOne(const ProcessStat& process, int signal) {
 void SignalAll(const std::vector<ProcessStat>& tree, pid_t own_group, int signal) {
   std::vector<pid_t> groups;
   for (const ProcessStat& process : tree) {
-    if (process.group == own_group) {
+    if (process.group <= 1 || process.group == own_group) {  // -1: about to vanish
       SignalOne(process, signal);
     } else {
       groups.push_back(process.group);

@@ -64,6 +64,7 @@ Engine::~Engine() {
 absl::Status Engine::Run() {
   while (true) {
     if (absl::Status status = HandleEvents(); !status.ok()) {
+      AwaitRunners();
       guardian_->EndEverything();
       FinishAll(Message(status));
       return status;

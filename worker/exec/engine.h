@@ -138,6 +138,7 @@ class Engine {
   void Started(uint32_t slot, const guard::Started& message);
   void Ended(uint32_t slot, const guard::Ended& message, const guard::Packet& packet);
   void Finish(uint32_t slot, Report report);
+  void AwaitRunners();
   void FinishAll(std::string_view why);
   absl::StatusOr<std::string> ReadOutput(const guard::Ended& ended, int fd) const;
   int64_t WallMicros() const;

@@ -1,5 +1,6 @@
 // What comes back: the part of Engine that hears runners, the guardian and attempts.
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,12 @@
 #include "worker/exec/output.h"
 
 namespace penstock::worker::exec {
+namespace {
+
+constexpr absl::Duration kRunnerPatience = absl::Seconds(5);
+constexpr int kPollMs = 100;
+
+}  // namespace
 
 absl::Status Engine::HandleEvents() {
   std::array<epoll_event, 256> events;
@@ -129,6 +136,19 @@ void Engine::Finish(uint32_t slot, Report report) {
     listener_.OnLog(running->key, std::move(last));
   }
   listener_.OnFinished(running->key, std::move(report));
+}
+
+// The runners outlive the guardian just long enough to kill their trees, and nobody should cut them
+// short: whoever strikes at them may be stopped halfway, with them and their trees stopped too.
+void Engine::AwaitRunners() {
+  const SteadyTime deadline = clock_.Steady() + kRunnerPatience;
+  for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    while (slots_[slot].socket && clock_.Steady() < deadline) {
+      pollfd polled{slots_[slot].socket.get(), POLLIN, 0};
+      poll(&polled, 1, kPollMs);
+      HandleRunner(slot);
+    }
+  }
 }
 
 void Engine::FinishAll(std::string_view why) {

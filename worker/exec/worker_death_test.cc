@@ -38,8 +38,7 @@ class WorkerDeathTest : public ::testing::Test {
   // in a session of its own, and double-forked with an empty environment. Waits for all of them.
   void StartWorker(absl::Duration lease) {
     const std::string pids = File("pids");
-    const std::string stubborn =
-        "trap \"\" TERM; echo $$ >> " + pids + "; while :; do sleep 1000; done";
+    const std::string stubborn = "trap \"\" TERM; echo $$ >> " + pids + "; exec sleep 1000";
     process::ProcessSpec spec;
     const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
     spec.argv = {(here / "worker_probe").string(),
@@ -50,6 +49,7 @@ class WorkerDeathTest : public ::testing::Test {
                  "sh -c '" + stubborn + "' & setsid sh -c '" + stubborn +
                      "' & (env -i setsid sh -c '" + stubborn + "' &) ; " + stubborn};
     spec.log_file = File("log");
+    spec.death_signal = SIGKILL;  // nothing is left of a test that is itself killed
     const auto id = process::SpawnDaemon(spec);
     ASSERT_TRUE(id.ok()) << id.status();
     main_ = *id;
