@@ -69,8 +69,11 @@ void Agent::Reconcile(SteadyTime now) {
   bool some_go = false;
   for (auto it = links_.begin(); it != links_.end();) {
     Link& link = it->second;
-    link.unwanted = !std::binary_search(targets.begin(), targets.end(), link.address) ||
-                    std::find(sessions.begin(), sessions.end(), link.session) == sessions.end();
+    // A scheduler that answers is kept whatever the others say: their view may be the older one.
+    const bool known = link.state == LinkState::kWelcomed ||
+                       std::binary_search(targets.begin(), targets.end(), link.address);
+    link.unwanted =
+        !known || std::find(sessions.begin(), sessions.end(), link.session) == sessions.end();
     if (link.unwanted && link.state == LinkState::kWaiting) {
       it = links_.erase(it);
       continue;
@@ -192,7 +195,7 @@ void Agent::OnClosed(StreamId id, const absl::Status& status) {
     }
     core_.StreamClosed(id);
     if (!stopping_) {
-      UpdateBook();
+      Reconcile(now.steady);
       TurnAndWake(now);
     }
     timer_.Wake();

@@ -396,7 +396,25 @@ TEST_F(AgentTest, FollowsTheFleet) {
   message.Clear();
   message.add_schedulers(b_.address());
   b_.Send(message);
-  EXPECT_TRUE(a_.Await([](const Heard& h) { return h.streams == 0; }));
+  a_.Stop();
+  EXPECT_TRUE(runner_.Await([&](const FakeRunner& r) {
+    return r.schedulers_ == std::vector<std::string>{b_.address()};
+  }));
+}
+
+TEST_F(AgentTest, KeepsASchedulerThatAnswersWhateverTheOthersSay) {
+  a_.Own(7, 1);
+  Start({a_.address(), b_.address()});
+  ASSERT_TRUE(AwaitHellos(a_, 1));
+  ASSERT_TRUE(b_.Await([](const Heard& h) { return h.streams == 1; }));
+  v1::SchedulerMessage message;
+  message.add_schedulers(b_.address());
+  b_.Send(message);
+  v1::SchedulerMessage drain;
+  drain.set_drain(true);
+  b_.Send(drain);
+  ASSERT_TRUE(a_.Await([](const Heard& h) { return h.draining; }));
+  EXPECT_EQ(a_.heard().streams, 1);
 }
 
 TEST_F(AgentTest, DrainsBeforeItEnds) {
