@@ -23,6 +23,7 @@
 #include "common/base/status_macros.h"
 #include "common/pgserver/postmaster_file.h"
 #include "common/process/spawn.h"
+#include "common/process/unique_fd.h"
 
 namespace penstock::pgserver {
 namespace {
@@ -86,6 +87,13 @@ absl::Status WriteOwned(const fs::path& file, const std::string& text,
   close(fd);
   if (written && owned && rename(fresh.c_str(), file.c_str()) == 0) return absl::OkStatus();
   return Failed(fmt::format("cannot write {}: {}", file.string(), std::strerror(errno)));
+}
+
+// One flush of everything instead of initdb's one for each of a thousand files: seconds less on a
+// busy disk.
+void SyncFileSystem(const fs::path& dir) {
+  const process::UniqueFd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd) syncfs(fd.get());
 }
 
 void KeepLogSmall(const fs::path& log_file) {
@@ -162,9 +170,9 @@ absl::Status PrivateServer::InitCluster() {
                                      "-E",
                                      "UTF8",
                                      "--locale=C.UTF-8",
+                                     "--no-sync",
                                      "--auth-local=trust",
                                      "--auth-host=reject"};
-  if (!options_.durable) initdb.emplace_back("--no-sync");
   PENSTOCK_ASSIGN_OR_RETURN(
       const process::CommandResult result,
       process::RunCommand(ServerProgram(std::move(initdb), placement_.user), kInitTimeout));
@@ -172,6 +180,7 @@ absl::Status PrivateServer::InitCluster() {
     return Failed(fmt::format("initdb failed: {}", ErrorLine(result.output)));
   }
   std::ofstream(fresh / "postgresql.conf", std::ios::app) << "\ninclude = 'penstock.conf'\n";
+  if (options_.durable) SyncFileSystem(fresh);
   if (rename(fresh.c_str(), placement_.data_dir.c_str()) == 0) return absl::OkStatus();
   return Failed(
       fmt::format("cannot make {}: {}", placement_.data_dir.string(), std::strerror(errno)));
