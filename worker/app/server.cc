@@ -101,6 +101,7 @@ class Server {
   const Clock& clock_ = RealClock();
   service::Event ending_;
   std::atomic<bool> failed_{false};
+  std::atomic<bool> duplicate_{false};
   obs::Registry registry_;
   EngineRunner runner_;
   std::unique_ptr<exec::Engine> engine_;
@@ -125,7 +126,7 @@ absl::Status Server::Start() {
   agent_ = std::make_unique<Agent>(AgentOptions(config_, clock_,
                                                 [this] {
                                                   obs::Error("another process uses this session");
-                                                  failed_ = true;
+                                                  failed_ = duplicate_ = true;
                                                   ending_.Set();
                                                 }),
                                    clock_, runner_, registry_);
@@ -196,8 +197,9 @@ void Server::Stop() {
   agent_->Stop();
   engine_->Stop();
   engine_thread_.reset();
-  // Kills what may still run; so it is true that the session is dead.
+  // Kills what may still run; so it is true that the session is dead, unless it lives elsewhere.
   engine_.reset();
+  if (duplicate_) return;
   for (const SessionId session : farewell.sessions) {
     ReportSessionDeath(session, farewell.schedulers, kFarewellPatience);
   }
