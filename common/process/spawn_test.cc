@@ -56,6 +56,7 @@ TEST(RunCommandTest, KeepsOnlyTheFirstMegabyte) {
 TEST(RunCommandTest, NamesAMissingProgram) {
   ProcessSpec spec;
   spec.argv = {"penstock-no-such-program"};
+  spec.env = {"PATH=/usr/bin:/bin"};
   const auto result = RunCommand(spec, absl::Minutes(1));
   EXPECT_TRUE(absl::IsNotFound(result.status()));
   EXPECT_THAT(Message(result.status()), HasSubstr("penstock-no-such-program"));
