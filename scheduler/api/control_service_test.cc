@@ -291,7 +291,7 @@ TEST_F(ControlTest, GivesUpBeforeTheClientDoes) {
   ApplyChain(first_);
   world_.Own(DomainId(1), 0);
   v1::Run run;
-  const auto context = Context(absl::Milliseconds(200));
+  const auto context = Context(absl::Seconds(2));
   const grpc::Status status = second_.control->CreateRun(context.get(), NewRun(), &run);
   EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("try again"));

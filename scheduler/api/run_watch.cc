@@ -19,8 +19,9 @@ constexpr size_t kMaxSteps = 256;
 class PeerWatch final : public rpc::StreamHandler<v1::RunProgress> {
  public:
   // `number` tells this stream from those before it.
-  PeerWatch(std::shared_ptr<RunWatch> watch, int number)
-      : watch_(std::move(watch)), number_(number) {}
+  PeerWatch(std::shared_ptr<RunWatch> watch, int number,
+            std::shared_ptr<peer::Client::StreamTicket> ticket)
+      : watch_(std::move(watch)), number_(number), ticket_(std::move(ticket)) {}
   bool OnMessage(v1::RunProgress progress) override {
     watch_->Post(
         [watch = watch_, progress = std::move(progress)] { watch->OnPeerProgress(progress); });
@@ -29,11 +30,13 @@ class PeerWatch final : public rpc::StreamHandler<v1::RunProgress> {
   void OnClosed(const absl::Status& status) override {
     watch_->Post(
         [watch = watch_, number = number_, status] { watch->OnPeerClosed(number, status); });
+    ticket_ = nullptr;
   }
 
  private:
   const std::shared_ptr<RunWatch> watch_;  // shared with its own stream
   const int number_;
+  std::shared_ptr<peer::Client::StreamTicket> ticket_;  // shared with its opener, for a moment
 };
 
 RunWatch::RunWatch(const Services& services, const RunWatchOptions& options,
@@ -169,6 +172,8 @@ void RunWatch::SendEnd() {
 }
 
 void RunWatch::WatchPeer(const std::string& address) {
+  const auto ticket = s_.peers.BeginStream();
+  if (ticket == nullptr) return Close(absl::UnavailableError("the scheduler is shutting down"));
   const auto stub = v1::ControlService::NewStub(s_.peers.ChannelTo(address));
   // The stub is needed to start the call only.
   peer_ = rpc::OpenReader<v1::RunProgress>(
@@ -176,9 +181,12 @@ void RunWatch::WatchPeer(const std::string& address) {
         context->AddMetadata(std::string(peer::kForwardedKey), "1");
         stub->async()->WatchRun(context, &request_, reactor);
       },
-      [this](const std::shared_ptr<rpc::Stream<rpc::NoMessage>>&) {
-        return std::make_shared<PeerWatch>(shared_from_this(), ++peer_number_);
+      [this, &ticket](const std::shared_ptr<rpc::Stream<rpc::NoMessage>>&) {
+        return std::make_shared<PeerWatch>(shared_from_this(), ++peer_number_, ticket);
       });
+  ticket->CancelWith([stream = peer_] {
+    stream->Cancel(absl::UnavailableError("the scheduler is shutting down"));
+  });
 }
 
 void RunWatch::OnPeerProgress(v1::RunProgress progress) {

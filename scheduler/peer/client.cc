@@ -6,7 +6,7 @@
 #include <functional>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/rpc/status.h"
@@ -41,21 +41,31 @@ ForwardAnswer ToAnswer(const grpc::Status& status, v1::ForwardResponse* response
 class Client::Calls {
  public:
   // False once shut down: the call must not start.
-  bool Enter(grpc::ClientContext* context) {
+  bool Enter(const void* call, std::function<void()> cancel) {
     MutexLock lock(&mu_);
     if (stopped_) return false;
-    active_.insert(context);
+    active_[call] = std::move(cancel);
     return true;
   }
-  void Leave(grpc::ClientContext* context) {
+  bool Enter(grpc::ClientContext* context) {
+    return Enter(context, [context] { context->TryCancel(); });
+  }
+  // Replaces how an entered call is cancelled.
+  void CancelWith(const void* call, std::function<void()> cancel) {
     MutexLock lock(&mu_);
-    active_.erase(context);
+    if (stopped_) cancel();
+    active_[call] = std::move(cancel);
+  }
+  void Leave(const void* call) {
+    MutexLock lock(&mu_);
+    active_.erase(call);
     if (active_.empty()) idle_.SignalAll();
   }
+  // Cancelling under the lock: a call that left would be gone.
   void Shutdown() {
     MutexLock lock(&mu_);
     stopped_ = true;
-    for (grpc::ClientContext* context : active_) context->TryCancel();
+    for (const auto& [call, cancel] : active_) cancel();
     while (!active_.empty()) idle_.Wait(&mu_);
   }
 
@@ -63,7 +73,7 @@ class Client::Calls {
   Mutex mu_;
   CondVar idle_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
-  absl::flat_hash_set<grpc::ClientContext*> active_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<const void*, std::function<void()>> active_ ABSL_GUARDED_BY(mu_);
 };
 
 Client::Client(const rpc::ChannelOptions& options)
@@ -72,6 +82,17 @@ Client::Client(const rpc::ChannelOptions& options)
 Client::~Client() { Shutdown(); }
 
 void Client::Shutdown() { calls_->Shutdown(); }
+
+std::shared_ptr<Client::StreamTicket> Client::BeginStream() {
+  std::shared_ptr<StreamTicket> ticket(new StreamTicket(calls_));
+  return calls_->Enter(ticket.get(), [] {}) ? ticket : nullptr;
+}
+
+void Client::StreamTicket::CancelWith(std::function<void()> cancel) {
+  calls_->CancelWith(this, std::move(cancel));
+}
+
+Client::StreamTicket::~StreamTicket() { calls_->Leave(this); }
 
 std::shared_ptr<grpc::Channel> Client::ChannelTo(std::string_view address) {
   return channels_.Get(address);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -56,15 +57,34 @@ class Client {
                                              int64_t max_bytes, absl::Duration timeout);
   // For streams of other services on that node.
   std::shared_ptr<grpc::Channel> ChannelTo(std::string_view address);
+  // Makes Shutdown wait for a stream: to be kept by the stream's handler until it has done with its
+  // OnClosed. Null after Shutdown: open no stream then.
+  class StreamTicket;
+  std::shared_ptr<StreamTicket> BeginStream();
 
-  // Cancels what is under way and waits until every `done` has returned. May come twice; later
-  // calls end at once as kBroken.
+  // Cancels what is under way and waits until every `done` has returned and every ticket is gone.
+  // May come twice; later calls end at once as kBroken.
   void Shutdown();
 
  private:
   class Calls;
   rpc::ChannelCache channels_;
   // Shared with the calls under way, whose callbacks may be the last to touch it.
+  const std::shared_ptr<Calls> calls_;
+};
+
+// Thread-safe.
+class Client::StreamTicket {
+ public:
+  ~StreamTicket();
+  StreamTicket(const StreamTicket&) = delete;
+  StreamTicket& operator=(const StreamTicket&) = delete;
+  // How Shutdown ends the stream; called at once if it has begun already. Must not call back.
+  void CancelWith(std::function<void()> cancel);
+
+ private:
+  friend class Client;
+  explicit StreamTicket(std::shared_ptr<Calls> calls) : calls_(std::move(calls)) {}
   const std::shared_ptr<Calls> calls_;
 };
 
