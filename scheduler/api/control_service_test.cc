@@ -287,16 +287,6 @@ TEST_F(ControlTest, WaitsForAnOwnerUntilOneIsThere) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
-TEST_F(ControlTest, GivesUpBeforeTheClientDoes) {
-  ApplyChain(first_);
-  world_.Own(DomainId(1), 0);
-  v1::Run run;
-  const auto context = Context(absl::Seconds(2));
-  const grpc::Status status = second_.control->CreateRun(context.get(), NewRun(), &run);
-  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
-  EXPECT_THAT(status.error_message(), HasSubstr("try again"));
-}
-
 TEST_F(ControlTest, ARunForwardedToANodeThatDiesIsCreatedOnce) {
   ApplyChain(first_);
   first_.Stop();
