@@ -21,7 +21,12 @@ void FleetJudge::Note(const std::vector<SchedulerSeen>& schedulers, SteadyTime n
   absl::flat_hash_map<SchedulerId, Beat> beats;
   for (const SchedulerSeen& s : schedulers) {
     Beat beat = beats_[s.id];
-    if (beat.value != s.beat) beat = {s.beat, now};
+    if (beat.value != s.beat) {
+      // Whoever beats on has only lost its lock for a moment. A beat from just before a death
+      // clears the proof once; the next probe finds the lock free again.
+      if (beat.value >= 0) proven_dead_.erase(s.id);
+      beat = {s.beat, now};
+    }
     beats[s.id] = beat;
   }
   beats_ = std::move(beats);
