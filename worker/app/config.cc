@@ -16,8 +16,7 @@ constexpr size_t kMaxNameBytes = 200;
 void Set(const Flag& flag, std::string_view source, std::string_view text, Invocation* result) {
   const auto expected = flag.set(text, &result->config);
   if (expected) {
-    result->problems.push_back(
-        fmt::format("{}: expected {}, not \"{}\"", source, *expected, text));
+    result->problems.push_back(fmt::format("{}: expected {}, not \"{}\"", source, *expected, text));
   }
 }
 

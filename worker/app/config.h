@@ -13,25 +13,25 @@
 namespace penstock::worker {
 
 struct Config {
-  std::vector<std::string> schedulers;        // host:port, loopback
-  std::string http = "127.0.0.1:0";           // for /metrics, /healthz and /readyz
-  std::string name;                           // "" = the machine's name
+  std::vector<std::string> schedulers;  // host:port, loopback
+  std::string http = "127.0.0.1:0";     // for /metrics, /healthz and /readyz
+  std::string name;                     // "" = the machine's name
   std::string group = "default";
   std::vector<std::string> queues = {"default"};
   std::map<std::string, std::string> labels;
-  int slots = 0;                              // 0 = twice the number of processors
+  int slots = 0;  // 0 = twice the number of processors
   int max_prefetch = 2000;
   Capacity capacity;
   std::string work_dir = "/var/tmp/penstock-worker";
   absl::Duration grace = absl::Seconds(30);
   absl::Duration kill_grace = absl::Seconds(5);
   int64_t max_log_bytes = int64_t{16} << 20;
-  std::vector<std::string> pass_env;          // names of variables handed on to attempts
+  std::vector<std::string> pass_env;  // names of variables handed on to attempts
   bool use_cgroups = true;
   bool exit_with_parent = false;
   obs::LogFormat log_format = obs::LogFormat::kText;
   obs::LogLevel log_level = obs::LogLevel::kInfo;
-  std::vector<SessionId> dead_sessions;       // not empty: report their death, and nothing else
+  std::vector<SessionId> dead_sessions;  // not empty: report their death, and nothing else
 };
 
 // What the command line asks for.

@@ -68,8 +68,8 @@ TEST(WorkerConfigTest, NeedsAScheduler) {
 }
 
 TEST(WorkerConfigTest, ReportsDeathsOnly) {
-  const Invocation invocation = ReadInvocation(
-      {"--report-session-death", "5,6", "--schedulers", "127.0.0.1:7070"}, {});
+  const Invocation invocation =
+      ReadInvocation({"--report-session-death", "5,6", "--schedulers", "127.0.0.1:7070"}, {});
   EXPECT_THAT(invocation.problems, IsEmpty());
   EXPECT_EQ(invocation.action, Action::kReportDeath);
   EXPECT_THAT(invocation.config.dead_sessions, ElementsAre(SessionId(5), SessionId(6)));

@@ -147,9 +147,7 @@ constexpr Flag kFlags[] = {
      }},
     {"labels", "KEY=VALUE[,...]", "none", "What a task's labels must equal to run here", SetLabels},
     {"slots", "N", "twice the number of processors", "Attempts that run at once",
-     [](std::string_view text, Config* config) {
-       return SetInt(text, 1, 10'000, &config->slots);
-     }},
+     [](std::string_view text, Config* config) { return SetInt(text, 1, 10'000, &config->slots); }},
     {"max-prefetch", "N", "2000",
      "Attempts taken at most beyond the slots, while attempts are short",
      [](std::string_view text, Config* config) {

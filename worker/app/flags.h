@@ -10,10 +10,10 @@
 namespace penstock::worker {
 
 struct Flag {
-  const char* name;           // without dashes
-  const char* value;          // what stands for the value in help; "" = a switch
-  const char* fallback;       // the default, for people
-  const char* help;           // one sentence, without a full stop
+  const char* name;      // without dashes
+  const char* value;     // what stands for the value in help; "" = a switch
+  const char* fallback;  // the default, for people
+  const char* help;      // one sentence, without a full stop
   // Sets the value. Returns what was expected instead if it is malformed.
   std::optional<std::string> (*set)(std::string_view text, Config* config);
 };

@@ -7,11 +7,11 @@ namespace penstock::worker {
 
 // The numbers are those of penstock.v1.Cause.
 enum class Cause : uint8_t {
-  kNone = 0,            // it succeeded
+  kNone = 0,  // it succeeded
   kExitCode = 1,
-  kSignal = 2,          // a signal that Penstock did not send
+  kSignal = 2,  // a signal that Penstock did not send
   kTimeout = 3,
-  kOutOfMemory = 4,     // told by its memory cgroup, never guessed
+  kOutOfMemory = 4,  // told by its memory cgroup, never guessed
   kLeaseLost = 5,
   kWorkerLost = 6,
   kCancelled = 7,

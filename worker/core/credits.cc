@@ -1,6 +1,6 @@
-// Who gets the free slots. While only one domain is known: all to it, unless it gave credits back and
-// has not wished since. With several: only on a wish, one to each in turn; a wish holds until it is
-// withdrawn, and what is too much comes back.
+// Who gets the free slots. While only one domain is known: all to it, unless it gave credits back
+// and has not wished since. With several: only on a wish, one to each in turn; a wish holds until
+// it is withdrawn, and what is too much comes back.
 #include <algorithm>
 
 #include "worker/core/worker_core.h"

@@ -12,7 +12,8 @@ Outgoing& Effects::To(StreamId stream) {
 
 bool Effects::empty() const {
   return sessions_opened.empty() && sessions_closed.empty() && leases.empty() && kills.empty() &&
-         forgotten.empty() && launches.empty() && out.empty() && streams_to_reopen.empty() && !duplicate_session;
+         forgotten.empty() && launches.empty() && out.empty() && streams_to_reopen.empty() &&
+         !duplicate_session;
 }
 
 }  // namespace penstock::worker

@@ -24,13 +24,13 @@ struct DomainHello {
                                        // listed in `running` and follow as results
   int32_t credits = 0;                 // absolute
   bool draining = false;
-  bool shared = false;                 // several domains are served: unused credits are to return
+  bool shared = false;  // several domains are served: unused credits are to return
 };
 
 struct CreditGrant {
   DomainId domain;
   Epoch epoch;
-  int32_t credits = 0;                 // additional, > 0
+  int32_t credits = 0;  // additional, > 0
 };
 
 // Items below carry the epoch of the binding under which they are sent.
@@ -76,21 +76,21 @@ struct Launch {
 struct KillOrder {
   AttemptKey key;
   Cause cause = Cause::kCancelled;
-  bool at_once = false;                // SIGKILL; otherwise SIGTERM, grace, SIGKILL
+  bool at_once = false;  // SIGKILL; otherwise SIGTERM, grace, SIGKILL
 };
 
 struct Effects {
   std::vector<SessionId> sessions_opened;  // open a stream of it to every scheduler
   std::vector<SessionId> sessions_closed;  // close its streams
   std::vector<LeaseExtension> leases;
-  std::vector<Launch> launches;            // answered by Started and Finished, or Finished alone
-  std::vector<KillOrder> kills;            // answered by Finished; may name a launch of above
-  std::vector<AttemptKey> forgotten;       // will not be launched: drop what was kept for them
-  std::vector<Outgoing> out;               // at most one per stream
+  std::vector<Launch> launches;       // answered by Started and Finished, or Finished alone
+  std::vector<KillOrder> kills;       // answered by Finished; may name a launch of above
+  std::vector<AttemptKey> forgotten;  // will not be launched: drop what was kept for them
+  std::vector<Outgoing> out;          // at most one per stream
   // To be ended and opened again: a hello that says `shared` for the first time must not cross
   // assignments under way, and on a new stream it cannot.
   std::vector<StreamId> streams_to_reopen;
-  bool duplicate_session = false;          // another process has this session's id: end this one
+  bool duplicate_session = false;  // another process has this session's id: end this one
 
   // The entry of `stream`, made when missing. The reference holds until the next call.
   Outgoing& To(StreamId stream);

@@ -1,5 +1,6 @@
 #pragma once
-// How many attempts beyond its slots a worker takes, so that short ones do not wait for a round trip.
+// How many attempts beyond its slots a worker takes, so that short ones do not wait for a round
+// trip.
 #include <array>
 #include <cstdint>
 
@@ -8,9 +9,9 @@
 
 namespace penstock::worker {
 
-// While the mean attempt is shorter than the window (50 ms), the allowance is the number of attempts
-// that ended within the last window, at most `max`: about one window of work lies ready, whatever
-// the rate. Zero while attempts are long. Not thread-safe.
+// While the mean attempt is shorter than the window (50 ms), the allowance is the number of
+// attempts that ended within the last window, at most `max`: about one window of work lies ready,
+// whatever the rate. Zero while attempts are long. Not thread-safe.
 class Prefetch {
  public:
   static constexpr int64_t kWindowUs = 50'000;

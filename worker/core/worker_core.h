@@ -1,7 +1,7 @@
 #pragma once
-// What a worker decides: which attempts it takes, starts, ends and reports, to whom it is bound, and
-// how long its leases last. A state machine of values: no thread, clock, log or message in it. The
-// worker process drives it, and so does the simulator.
+// What a worker decides: which attempts it takes, starts, ends and reports, to whom it is bound,
+// and how long its leases last. A state machine of values: no thread, clock, log or message in it.
+// The worker process drives it, and so does the simulator.
 //
 //   assigned -> preparing -> queued -> starting -> running -> ended: result kept until acknowledged
 //                   \___________\--> handed back (revoke, drain, lapsed lease, waited too long)
@@ -100,8 +100,8 @@ class WorkerCore {
   void CreditsReturned(StreamId stream, DomainId domain, Epoch epoch, int32_t credits);
   void Wished(StreamId stream, DomainId domain, Epoch epoch, int32_t wanted);
   // The lease of the domains listed lasts a term from when that renewal was asked for.
-  void Renewed(StreamId stream, int64_t sequence, std::span<const DomainId> domains,
-               const Now& now, Effects* fx);
+  void Renewed(StreamId stream, int64_t sequence, std::span<const DomainId> domains, const Now& now,
+               Effects* fx);
 
   // ---- From the process' own parts ----
   // A preparing attempt can start.
@@ -137,14 +137,14 @@ class WorkerCore {
     Stage stage = Stage::kPreparing;
     bool doomed = false;  // of a session that was lost: its end is not reported
     std::optional<Cause> killed;
-    SteadyTime since;     // of the stage kQueued, then of kStarting
+    SteadyTime since;  // of the stage kQueued, then of kStarting
     std::shared_ptr<const Demand> demand;
   };
   struct Domain {
     DomainId id;
-    Epoch epoch;          // the highest that it was bound under
-    SessionId session;    // under which it is, or will be, bound
-    StreamId bound;       // 0 = none
+    Epoch epoch;        // the highest that it was bound under
+    SessionId session;  // under which it is, or will be, bound
+    StreamId bound;     // 0 = none
     bool hello_due = false;
     bool confirmed = false;  // this binding has shown that the owner knows of the hello
     bool lapsed = false;     // the deadline has passed and was acted upon
@@ -153,9 +153,9 @@ class WorkerCore {
     bool said_shared = false;
     SteadyTime hello_at;
     SteadyTime deadline;
-    int credits = 0;      // given under this binding and not used
-    int grant = 0;        // decided in this Settle, not yet sent
-    int held = 0;         // attempts, doomed ones included
+    int credits = 0;  // given under this binding and not used
+    int grant = 0;    // decided in this Settle, not yet sent
+    int held = 0;     // attempts, doomed ones included
     int doomed = 0;
     absl::flat_hash_map<AttemptKey, Report> results;  // not acknowledged
     size_t result_bytes = 0;
@@ -222,13 +222,13 @@ class WorkerCore {
   std::deque<Waiting> queue_;    // for a slot; entries of attempts that have gone are skipped
   std::deque<Waiting> starved_;  // for resources
   bool resources_freed_ = false;
-  int running_ = 0;              // slots taken
-  int credits_ = 0;              // the sum of the domains'
+  int running_ = 0;  // slots taken
+  int credits_ = 0;  // the sum of the domains'
   ResourceLedger ledger_;
   Prefetch prefetch_;
   SplitMix64 random_;
   SteadyTime next_deadline_ = SteadyTime::Infinite();  // no lease that matters ends before
-  DomainId last_served_;         // whose turn was last
+  DomainId last_served_;                               // whose turn was last
   bool draining_ = false;
   SteadyTime drain_until_ = SteadyTime::Infinite();
 };

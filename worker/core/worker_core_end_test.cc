@@ -1,9 +1,8 @@
-#include "worker/core/worker_core.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "worker/core/core_fixture.h"
+#include "worker/core/worker_core.h"
 
 namespace penstock::worker {
 namespace {

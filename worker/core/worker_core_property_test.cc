@@ -14,7 +14,7 @@ namespace {
 // What an owner believes of the worker under its latest binding.
 struct Owner {
   Epoch epoch{1};
-  StreamId stream;          // that its offers go to; 0 = none
+  StreamId stream;  // that its offers go to; 0 = none
   bool bound = false;
   int credits = 0;
   std::set<AttemptKey> leased;
@@ -105,7 +105,8 @@ class World {
 
   void Disconnect() {
     if (!random_.OneIn(3) || sessions_.empty()) return;
-    const auto it = std::next(sessions_.begin(), static_cast<long>(random_.Below(sessions_.size())));
+    const auto it =
+        std::next(sessions_.begin(), static_cast<long>(random_.Below(sessions_.size())));
     t_.core.StreamClosed(it->first);
     for (auto& [id, owner] : owners_) owner.bound = owner.bound && owner.stream != it->first;
     sessions_.erase(it);

@@ -350,8 +350,7 @@ TEST(WorkerCoreTest, ANewIncarnationEndsEverything) {
   t.Bound(1, 7);
   t.Assign(1, 7, Key(1));
   t.Settle();
-  t.core.Welcomed({StreamId(2), SessionId(11), Incarnation(2), CoreFixture::kTerm}, t.now(),
-                  &t.fx);
+  t.core.Welcomed({StreamId(2), SessionId(11), Incarnation(2), CoreFixture::kTerm}, t.now(), &t.fx);
   const Effects fx = t.Settle();
   EXPECT_THAT(fx.kills, SizeIs(1));
   EXPECT_THAT(fx.sessions_closed, ElementsAre(SessionId(11)));
@@ -359,8 +358,7 @@ TEST(WorkerCoreTest, ANewIncarnationEndsEverything) {
 
 TEST(WorkerCoreTest, AnEarlierIncarnationChangesNothing) {
   CoreFixture t = Slots(2);
-  t.core.Welcomed({StreamId(1), SessionId(11), Incarnation(5), CoreFixture::kTerm}, t.now(),
-                  &t.fx);
+  t.core.Welcomed({StreamId(1), SessionId(11), Incarnation(5), CoreFixture::kTerm}, t.now(), &t.fx);
   t.Offer(1, 7);
   t.Settle();
   t.Assign(1, 7, Key(1));

@@ -252,9 +252,8 @@ void Agent::Carry(Work work) {
     stream->Cancel(MakeStatus(absl::StatusCode::kUnavailable, "the stream is to be opened again"));
   }
   for (const VersionId id : work.loads) {
-    library_.Load(id, [this, id](const absl::StatusOr<LoadedVersion>& loaded) {
-      OnVersion(id, loaded);
-    });
+    library_.Load(
+        id, [this, id](const absl::StatusOr<LoadedVersion>& loaded) { OnVersion(id, loaded); });
   }
   if (work.fx.duplicate_session && options_.on_duplicate_session) options_.on_duplicate_session();
 }

@@ -23,8 +23,8 @@
 #include "worker/session/address_book.h"
 #include "worker/session/agent_metrics.h"
 #include "worker/session/convert.h"
-#include "worker/session/runner.h"
 #include "worker/session/log_shipper.h"
+#include "worker/session/runner.h"
 #include "worker/session/scheduler_calls.h"
 #include "worker/session/version_library.h"
 
@@ -99,8 +99,8 @@ class Agent {
     StreamId id;                  // of the latest stream
     std::shared_ptr<Out> stream;  // gRPC's side holds it too; null while waiting
     Backoff backoff;
-    SteadyTime due;               // kWaiting: to open; kOpening: to give up
-    bool unwanted = false;        // goes when its stream has ended
+    SteadyTime due;         // kWaiting: to open; kOpening: to give up
+    bool unwanted = false;  // goes when its stream has ended
   };
   // What is kept of an accepted attempt until it is launched.
   struct Payload {
@@ -115,7 +115,7 @@ class Agent {
     std::vector<std::shared_ptr<Out>> to_cancel;
     std::vector<std::pair<Launch, Payload>> launches;
     std::vector<VersionId> loads;
-    bool last_words = false;              // the two below have changed
+    bool last_words = false;  // the two below have changed
     std::vector<SessionId> sessions;
     std::vector<std::string> schedulers;
   };

@@ -45,8 +45,8 @@ void Agent::Read(Link& link, v1::SchedulerMessage& message, const Now& now) {
   }
   for (const v1::Revoke& revoke : message.revokes()) {
     const auto cause = RevokeCause(revoke.cause());
-    core_.Revoked(id, DomainId(revoke.domain()), Epoch(revoke.epoch()),
-                  FromProto(revoke.attempt()), cause.value_or(Cause::kCancelled), &effects_);
+    core_.Revoked(id, DomainId(revoke.domain()), Epoch(revoke.epoch()), FromProto(revoke.attempt()),
+                  cause.value_or(Cause::kCancelled), &effects_);
   }
   for (v1::Assignment& assignment : *message.mutable_assignments()) {
     ReadAssignment(id, assignment, now);
@@ -65,8 +65,7 @@ void Agent::ReadWelcome(Link& link, const v1::Welcome& welcome, const Now& now) 
   term_ = term;
   // Soon: what runs already depends on it.
   renew_at_ = std::min(renew_at_, now.steady + absl::Milliseconds(200));
-  core_.Welcomed({link.id, link.session, Incarnation(welcome.incarnation()), term}, now,
-                 &effects_);
+  core_.Welcomed({link.id, link.session, Incarnation(welcome.incarnation()), term}, now, &effects_);
   UpdateBook();
   timer_.Wake();
 }

@@ -84,10 +84,15 @@ void Agent::Reconcile(SteadyTime now) {
   }
   for (const SessionId session : sessions) {
     for (const std::string& address : targets) {
-      Link link{session, address, LinkState::kWaiting, StreamId(), nullptr,
+      Link link{session,
+                address,
+                LinkState::kWaiting,
+                StreamId(),
+                nullptr,
                 Backoff(options_.reconnect_initial, options_.reconnect_max,
                         static_cast<uint64_t>(RandomId())),
-                some_go ? now + kPauseBeforeNewNames : now, false};
+                some_go ? now + kPauseBeforeNewNames : now,
+                false};
       if (links_.try_emplace({session, address}, std::move(link)).second) timer_.Wake();
     }
   }
@@ -156,7 +161,8 @@ void Agent::Open(StreamId id, const std::string& address) {
       [&](grpc::ClientContext* context, auto* reactor) {
         stub->async()->Control(context, reactor);
       },
-      options, [this, id](const std::shared_ptr<Out>& stream) {
+      options,
+      [this, id](const std::shared_ptr<Out>& stream) {
         Introduce(id, stream);
         return std::make_shared<Handler>(*this, id);
       });

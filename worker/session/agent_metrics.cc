@@ -50,8 +50,7 @@ AgentMetrics::AgentMetrics(obs::Registry& registry)
            [](L levels, T) { return static_cast<double>(levels.core.queued); });
   AddLevel("penstock_worker_credits", "Credits that owners hold and have not used.",
            [](L levels, T) { return static_cast<double>(levels.core.credits); });
-  AddLevel("penstock_worker_unacknowledged_results",
-           "Results that no owner has acknowledged yet.",
+  AddLevel("penstock_worker_unacknowledged_results", "Results that no owner has acknowledged yet.",
            [](L levels, T) { return static_cast<double>(levels.core.unacknowledged); });
   AddLevel("penstock_worker_domains_bound", "Domains whose owner this worker serves now.",
            [](L levels, T) { return static_cast<double>(levels.core.bound_domains); });

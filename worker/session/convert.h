@@ -1,6 +1,6 @@
 #pragma once
-// Between the wire's messages and the core's values. Nothing from outside is trusted: what cannot be
-// converted is refused with a sentence, never guessed.
+// Between the wire's messages and the core's values. Nothing from outside is trusted: what cannot
+// be converted is refused with a sentence, never guessed.
 #include <string>
 #include <vector>
 

@@ -52,7 +52,8 @@ TEST(ConvertTest, UnknownReasonsAreRefused) {
 
 TEST(ConvertTest, SaysEverythingInOneMessageWhereItFits) {
   Outgoing out = WithResults(1);
-  out.hellos.push_back({DomainId(7), Epoch(4), {{RunId(8), 0, -1, 1}}, {ResultOf(9)}, 5, true, true});
+  out.hellos.push_back(
+      {DomainId(7), Epoch(4), {{RunId(8), 0, -1, 1}}, {ResultOf(9)}, 5, true, true});
   out.credits.push_back({DomainId(7), Epoch(4), 2});
   out.started.push_back({DomainId(7), Epoch(4), {RunId(1), 0, -1, 1}, 55});
   out.hand_backs.push_back({DomainId(7), Epoch(4), {RunId(2), 0, -1, 1}});

@@ -139,8 +139,7 @@ void FakeScheduler::Send(v1::SchedulerMessage message) {
   streams_.back()->Send(std::move(message));
 }
 
-void FakeScheduler::Assign(int32_t domain, int64_t epoch, const AttemptKey& key,
-                           int64_t version) {
+void FakeScheduler::Assign(int32_t domain, int64_t epoch, const AttemptKey& key, int64_t version) {
   v1::SchedulerMessage message;
   v1::Assignment* assignment = message.add_assignments();
   assignment->set_domain(domain);

@@ -24,13 +24,13 @@ class FakeScheduler final : public v1::WorkerService::CallbackService {
     std::vector<v1::WorkerHello> hellos;
     std::vector<v1::DomainHello> domain_hellos;
     std::vector<v1::Started> started;
-    std::vector<v1::Result> results;         // those in hellos included
+    std::vector<v1::Result> results;  // those in hellos included
     std::vector<v1::HandBack> hand_backs;
-    std::map<int32_t, int> credits;          // by domain: given and not used
+    std::map<int32_t, int> credits;  // by domain: given and not used
     std::vector<v1::LogChunk> logs;
     std::vector<int64_t> deaths;
     int renewals = 0;
-    int streams = 0;                         // open now
+    int streams = 0;  // open now
     bool draining = false;
     std::vector<std::string> violations;
   };
@@ -76,9 +76,9 @@ class FakeScheduler final : public v1::WorkerService::CallbackService {
                                        v1::GetVersionResponse* response) override;
   grpc::ServerWriteReactor<v1::BundleChunk>* GetBundle(
       grpc::CallbackServerContext* context, const v1::GetBundleRequest* request) override;
-  grpc::ServerUnaryReactor* ReportSessionDeath(
-      grpc::CallbackServerContext* context, const v1::ReportSessionDeathRequest* request,
-      v1::ReportSessionDeathResponse* response) override;
+  grpc::ServerUnaryReactor* ReportSessionDeath(grpc::CallbackServerContext* context,
+                                               const v1::ReportSessionDeathRequest* request,
+                                               v1::ReportSessionDeathResponse* response) override;
 
  private:
   class ControlHandler;
@@ -88,8 +88,7 @@ class FakeScheduler final : public v1::WorkerService::CallbackService {
 
   void Take(const std::shared_ptr<Out>& stream, const v1::WorkerMessage& message)
       ABSL_LOCKS_EXCLUDED(mu_);
-  v1::SchedulerMessage Answer(const std::shared_ptr<Out>& stream,
-                              const v1::WorkerMessage& message)
+  v1::SchedulerMessage Answer(const std::shared_ptr<Out>& stream, const v1::WorkerMessage& message)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Note(const v1::Result& result, v1::SchedulerMessage* answer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

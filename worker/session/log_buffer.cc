@@ -15,7 +15,8 @@ size_t LogBuffer::CostOf(const LogChunk& chunk) {
   return chunk.piece.bytes.size() + kChunkOverhead;
 }
 
-void LogBuffer::Append(const AttemptKey& key, exec::LogPiece piece, SteadyTime now, Pauses* pauses) {
+void LogBuffer::Append(const AttemptKey& key, exec::LogPiece piece, SteadyTime now,
+                       Pauses* pauses) {
   const bool is_silent = piece.bytes.empty() && !piece.truncated;
   const auto known = attempts_.find(key);
   // An attempt that said nothing leaves nothing, not even its end.

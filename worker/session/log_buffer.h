@@ -67,12 +67,12 @@ class LogBuffer {
     size_t sent = 0;              // how many of them were sent
     int64_t next_offset = 0;
     size_t bytes = 0;
-    size_t window = 0;            // of the sent ones
-    bool listed = false;          // in to_send_
+    size_t window = 0;    // of the sent ones
+    bool listed = false;  // in to_send_
     bool paused = false;
     bool dropping = false;
     bool ended = false;
-    SteadyTime progress_at;       // of the latest acknowledgement, or of the pause
+    SteadyTime progress_at;  // of the latest acknowledgement, or of the pause
   };
 
   static size_t CostOf(const LogChunk& chunk);

@@ -163,7 +163,8 @@ TEST_F(LogBufferTest, DeliversEverythingInOrder) {
       if (!paused && random.OneIn(2)) {
         const std::string bytes(random.Below(250), static_cast<char>('a' + step % 26));
         written += bytes;
-        buffer.Append(Key(1), Piece(bytes, random.OneIn(3) ? LogStream::kStderr : LogStream::kStdout),
+        buffer.Append(Key(1),
+                      Piece(bytes, random.OneIn(3) ? LogStream::kStderr : LogStream::kStdout),
                       At(0), &pauses);
       } else if (random.OneIn(20)) {
         buffer.Restart();

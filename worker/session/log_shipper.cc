@@ -141,9 +141,7 @@ void LogShipper::Open(const std::string& address) {
   rpc::StreamOptions<v1::LogBatch> options;
   options.merge = MergeBatches;
   auto stream = rpc::OpenStream<v1::LogAcks, v1::LogBatch>(
-      [&](grpc::ClientContext* context, auto* reactor) {
-        stub->async()->Bulk(context, reactor);
-      },
+      [&](grpc::ClientContext* context, auto* reactor) { stub->async()->Bulk(context, reactor); },
       options, [this](std::shared_ptr<Out>) { return std::make_shared<Handler>(*this); });
   bool closing = false;
   {

@@ -64,7 +64,7 @@ class LogShipper {
   bool open_ ABSL_GUARDED_BY(mu_) = false;            // from before Open until Closed
   bool sending_ ABSL_GUARDED_BY(mu_) = false;         // one thread at a time keeps the order
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
-  size_t turn_ ABSL_GUARDED_BY(mu_) = 0;              // which address of the book
+  size_t turn_ ABSL_GUARDED_BY(mu_) = 0;  // which address of the book
   SteadyTime retry_at_ ABSL_GUARDED_BY(mu_);
   int64_t sent_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };

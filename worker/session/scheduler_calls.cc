@@ -110,9 +110,8 @@ absl::StatusOr<std::string> SchedulerCalls::GetBundle(const std::string& hash) {
   request.set_hash(hash);
   std::string bytes;
   const absl::Status status =
-      AskInTurn(book_.List(), channels_, [&](v1::WorkerService::Stub& stub) {
-        return ReadBundle(stub, request, &bytes);
-      });
+      AskInTurn(book_.List(), channels_,
+                [&](v1::WorkerService::Stub& stub) { return ReadBundle(stub, request, &bytes); });
   if (!status.ok()) return status;
   return bytes;
 }

@@ -64,8 +64,8 @@ absl::StatusOr<std::shared_ptr<const Version>> Version::Make(VersionId id,
                                                              std::string bundle_hash) {
   PENSTOCK_ASSIGN_OR_RETURN(dag::DagSpec dag, dag::FromCanonicalJson(canonical_json));
   const size_t bytes = 4 * canonical_json.size() + sizeof(dag::TaskSpec) * dag.tasks.size();
-  return std::shared_ptr<const Version>(new Version(id, std::move(namespace_name), std::move(dag),
-                                                    std::move(bundle_hash), bytes));
+  return std::shared_ptr<const Version>(
+      new Version(id, std::move(namespace_name), std::move(dag), std::move(bundle_hash), bytes));
 }
 
 Version::Version(VersionId id, std::string namespace_name, dag::DagSpec dag,

@@ -10,8 +10,8 @@
 
 namespace penstock::worker {
 
-VersionLibrary::VersionLibrary(Options options, VersionSource& source,
-                               service::Executor& executor, const Clock& clock)
+VersionLibrary::VersionLibrary(Options options, VersionSource& source, service::Executor& executor,
+                               const Clock& clock)
     : options_(options), source_(source), executor_(executor), clock_(clock) {}
 
 bool VersionLibrary::IsFinal(const absl::Status& status) {
@@ -61,8 +61,8 @@ absl::StatusOr<LoadedVersion> VersionLibrary::Fetch(VersionId id) {
   auto raw = source_.GetVersion(id);
   if (!raw.ok()) return Annotate(raw.status(), context);
   LoadedVersion loaded;
-  auto version = Version::Make(id, std::move(raw->namespace_name), raw->canonical_json,
-                               raw->bundle_hash);
+  auto version =
+      Version::Make(id, std::move(raw->namespace_name), raw->canonical_json, raw->bundle_hash);
   if (!version.ok()) return Annotate(version.status(), context);
   loaded.version = *std::move(version);
   if (raw->bundle_hash.empty()) return loaded;

@@ -77,8 +77,7 @@ class VersionLibrary {
     SteadyTime until;
   };
 
-  std::shared_ptr<const LoadedVersion> FindLocked(VersionId id)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<const LoadedVersion> FindLocked(VersionId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<LoadedVersion> Fetch(VersionId id);
   void Fetched(VersionId id, absl::StatusOr<LoadedVersion> loaded) ABSL_LOCKS_EXCLUDED(mu_);
   void Keep(VersionId id, const LoadedVersion& loaded) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
