@@ -120,8 +120,7 @@ class Engine {
   bool HasRoom() const;
   void StartAttempt(LaunchSpec spec);
   absl::Status TryStart(const LaunchSpec& spec);
-  absl::Status SendToRunner(const LaunchSpec& spec, const std::vector<std::string>& env,
-                            const std::string& work_dir, std::unique_ptr<Running> running,
+  absl::Status SendToRunner(const LaunchSpec& spec, std::unique_ptr<Running> running,
                             const AttemptOutput::Writers& writers);
   absl::StatusOr<uint32_t> TakeSlot();
   absl::StatusOr<uint32_t> NewSlot();

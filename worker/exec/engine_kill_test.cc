@@ -70,7 +70,7 @@ TEST_F(EngineKillTest, ARequestEndsTheWholeTree) {
 TEST_F(EngineKillTest, WhatTheFirstProcessLeavesBehindEndsWithIt) {
   const AttemptKey key = Launch(Shell(std::string(kFamily) + kAwaitGo));
   const std::vector<PidIdentity> family = PrintedProcesses(key, 4);
-  std::ofstream(engine_->guardian().life_dir() / "a1" / "go") << "\n";
+  std::ofstream(engine_->guardian().life_dir() / "r0" / "go") << "\n";
   EXPECT_EQ(WaitFor(key).outcome, Outcome::kSuccess);
   for (const PidIdentity& member : family) EXPECT_FALSE(IsAlive(member));
 }
@@ -186,7 +186,7 @@ TEST_F(EngineKillTest, ADeadRunnerTakesItsAttemptAlongAndNothingElse) {
   EXPECT_EQ(report.cause, Cause::kWorkerLost);
   for (const PidIdentity& member : family) EXPECT_FALSE(IsAlive(member));
   EXPECT_EQ(RunShell("echo next").outcome, Outcome::kSuccess);
-  std::ofstream(engine_->guardian().life_dir() / "a1" / "go") << "\n";
+  std::ofstream(engine_->guardian().life_dir() / "r0" / "go") << "\n";
   EXPECT_EQ(WaitFor(bystander).outcome, Outcome::kSuccess);
 }
 

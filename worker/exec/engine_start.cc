@@ -61,31 +61,33 @@ absl::Status Engine::TryStart(const LaunchSpec& spec) {
   running->domain = spec.domain;
   running->facts = {spec.skip_exit_code, spec.timeout, spec.memory_bytes, Cause::kCancelled};
   running->sequence = next_sequence_++;
-  const std::string work_dir =
-      fmt::format("{}/a{}", guardian_->life_dir().native(), running->sequence);
-  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<std::string> env,
-                            BuildEnvironment(spec, environment_, work_dir));
   AttemptOutput::Writers writers;
   PENSTOCK_ASSIGN_OR_RETURN(running->output, AttemptOutput::Open(options_.max_log_bytes, &writers));
-  return SendToRunner(spec, env, work_dir, std::move(running), writers);
+  return SendToRunner(spec, std::move(running), writers);
 }
 
-absl::Status Engine::SendToRunner(const LaunchSpec& spec, const std::vector<std::string>& env,
-                                  const std::string& work_dir, std::unique_ptr<Running> running,
+absl::Status Engine::SendToRunner(const LaunchSpec& spec, std::unique_ptr<Running> running,
                                   const AttemptOutput::Writers& writers) {
   guard::RequestPlan plan;
   plan.head = HeadOf(spec, options_);
   plan.head.sequence = running->sequence;
-  plan.work_dir = work_dir;
   plan.output_name = kOutputName;
   plan.argv = &spec.argv;
-  plan.env = &env;
   plan.out_fd = writers.out.get();
   plan.err_fd = writers.err.get();
   plan.bundle_fd = spec.bundle ? spec.bundle->fd() : -1;
   while (true) {
     PENSTOCK_ASSIGN_OR_RETURN(const uint32_t index, TakeSlot());
     Slot& slot = slots_[index];
+    const std::string work_dir = fmt::format("{}/r{}", guardian_->life_dir().native(), index);
+    const absl::StatusOr<std::vector<std::string>> env =
+        BuildEnvironment(spec, environment_, work_dir);
+    if (!env.ok()) {
+      idle_.push_back(index);
+      return env.status();
+    }
+    plan.work_dir = work_dir;
+    plan.env = &*env;
     if (guard::SendRequest(slot.socket.get(), plan)) {
       slot.running = std::move(running);
       slot_by_key_[spec.key] = index;

@@ -14,13 +14,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 #include "common/process/child.h"
 #include "common/process/process_tree.h"
-#include "common/process/remove_tree.h"
-#include "worker/guard/work_dir.h"
+#include "worker/guard/boot_clock.h"
 
 namespace penstock::worker::guard {
 namespace {
@@ -60,12 +58,6 @@ void HandleNoSignals() {
   for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM}) {
     sigaction(number, &action, nullptr);
   }
-}
-
-int64_t BootMicros() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
 }
 
 Runner::Runner(process::UniqueFd socket, uint32_t id, std::optional<process::CgroupPlace> cgroups)
@@ -149,7 +141,7 @@ void Runner::Begin(const Request& request) {
   lease_deadline_us_ = request.head.lease_deadline_us;
   grace_us_ = request.head.grace_us;
   timeout_at_us_ = request.head.timeout_us > 0 ? ended_.started_us + request.head.timeout_us : 0;
-  work_dir_ = request.work_dir;
+  work_dir_path_ = request.work_dir;
   output_name_ = request.output_name;
   if (ended_.started_us >= lease_deadline_us_) {
     ended_.by = EndedBy::kLease;
@@ -166,9 +158,9 @@ bool Runner::Prepare(const Request& request) {
   std::string file;
   if (!ApplyMemoryLimit(request.head.memory_limit_bytes)) {
     SetError("setting its memory limit", errno);
-  } else if (!CreateWorkDir(work_dir_)) {
+  } else if (!work_dir_.Prepare(work_dir_path_)) {
     SetError("creating its working directory", errno);
-  } else if (request.bundle && !UnpackBundle(request.bundle.get(), work_dir_, &file)) {
+  } else if (request.bundle && !UnpackBundle(request.bundle.get(), work_dir_path_, &file)) {
     const int error = errno;
     SetError("unpacking its file " + file, error);
   } else {
@@ -199,7 +191,7 @@ void Runner::Launch(const Request& request) {
   ChildPlan plan;
   plan.argv = request.argv.data();
   plan.envp = request.envp.data();
-  plan.work_dir = work_dir_.c_str();
+  plan.work_dir = work_dir_path_.c_str();
   plan.stdout_fd = request.out.get();
   plan.stderr_fd = request.err.get();
   plan.new_session = true;
@@ -314,7 +306,7 @@ void Runner::Finish() {
   }
   ended_.ended_us = BootMicros();
   Report();
-  process::RemoveTree(work_dir_.c_str());
+  work_dir_.Clean();
   busy_ = leader_ended_ = false;
 }
 
@@ -323,7 +315,7 @@ void Runner::Report() {
   std::vector<int> fds;
   ended_.output_error = ENOENT;
   if (ended_.pid != 0) {
-    output.Reset(OpenOutput(work_dir_, output_name_));
+    output.Reset(OpenOutput(work_dir_path_, output_name_));
     ended_.output_error = output ? 0 : errno;
     if (output) fds.push_back(output.get());
   }

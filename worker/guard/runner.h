@@ -17,6 +17,7 @@
 #include "worker/guard/packet.h"
 #include "worker/guard/request.h"
 #include "worker/guard/wire.h"
+#include "worker/guard/work_dir.h"
 
 namespace penstock::worker::guard {
 
@@ -26,9 +27,6 @@ inline constexpr int kOrphanedSignal = SIGUSR1;
 // Guardian and runners do not react to requests to end: they end when the main process does.
 // Handled by nothing rather than ignored, so that programs they execute start with the default.
 void HandleNoSignals();
-
-// Microseconds on CLOCK_BOOTTIME.
-int64_t BootMicros();
 
 // Single-threaded; the process is its own.
 class Runner {
@@ -80,6 +78,7 @@ class Runner {
   int64_t oom_kills_seen_ = 0;
   int64_t armed_us_ = 0;  // when the timer fires; 0 = not set
   bool closing_ = false;
+  WorkDir work_dir_;
 
   // The attempt at hand.
   bool busy_ = false;
@@ -92,7 +91,7 @@ class Runner {
   int64_t strike_at_us_ = 0;   // while stopping: when to strike, or strike again
   int64_t announce_at_us_ = 0;
   int64_t grace_us_ = 0;
-  std::string work_dir_;
+  std::string work_dir_path_;
   std::string output_name_;
   Ended ended_{};
 };

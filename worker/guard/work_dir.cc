@@ -1,14 +1,18 @@
 #include "worker/guard/work_dir.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
+#include "common/process/remove_tree.h"
 #include "common/process/unique_fd.h"
+#include "worker/guard/boot_clock.h"
 #include "worker/guard/wire.h"
 
 namespace penstock::worker::guard {
@@ -40,6 +44,22 @@ class Mapping {
   size_t size_ = 0;
 };
 
+int64_t Nanos(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+// No entries but "." and "..".
+bool IsEmpty(int dir) {
+  alignas(dirent64) char entries[512];
+  size_t names = 0;
+  ssize_t got = 0;
+  while ((got = getdents64(dir, entries, sizeof(entries))) > 0) {
+    for (ssize_t at = 0; at < got && names <= 2; ++names) {
+      at += reinterpret_cast<const dirent64*>(entries + at)->d_reclen;
+    }
+    if (names > 2) return false;
+  }
+  return got == 0;
+}
+
 bool Fail(int error) {
   errno = error;
   return false;
@@ -67,7 +87,41 @@ bool WriteFile(int root, const BundleFile& file, std::string_view path, std::str
 
 }  // namespace
 
-bool CreateWorkDir(const std::string& path) { return mkdir(path.c_str(), 0700) == 0; }
+bool WorkDir::Prepare(const std::string& path) {
+  if (path == path_) return true;
+  Remove();
+  if (mkdir(path.c_str(), 0700) != 0) {
+    if (errno != EEXIST) return false;
+    // An earlier runner of this place died. What cannot be removed is moved out of the way.
+    const std::string aside = path + "-left-" + std::to_string(BootMicros());
+    if (!process::RemoveTree(path.c_str())) rename(path.c_str(), aside.c_str());
+    if (mkdir(path.c_str(), 0700) != 0) return false;
+  }
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return false;
+  path_ = path;
+  changed_ns_ = Nanos(info.st_ctim);
+  return true;
+}
+
+void WorkDir::Clean() {
+  if (!path_.empty() && !IsUntouched()) Remove();
+}
+
+// Any change of entries, mode or attributes moves the time of change on; only a change within the
+// same tick as the making could hide, so entries and mode are looked at as well.
+bool WorkDir::IsUntouched() const {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME;
+  const UniqueFd dir(open(path_.c_str(), kFlags));
+  struct stat info {};
+  return dir && fstat(dir.get(), &info) == 0 && (info.st_mode & 07777) == 0700 &&
+         Nanos(info.st_ctim) == changed_ns_ && IsEmpty(dir.get());
+}
+
+void WorkDir::Remove() {
+  if (!path_.empty()) process::RemoveTree(path_.c_str());
+  path_.clear();
+}
 
 bool UnpackBundle(int bundle_fd, const std::string& path, std::string* failed) {
   const UniqueFd root(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -6,8 +6,30 @@
 
 namespace penstock::worker::guard {
 
-// Creates `path` (mode 0700, its parent must exist). False: errno tells why.
-bool CreateWorkDir(const std::string& path);
+// One working directory, given to one attempt after another. An attempt that left it untouched
+// leaves it to the next: making and removing directories waits for the disk's journal, which a
+// database on the same disk keeps busy.
+class WorkDir {
+ public:
+  WorkDir() = default;
+  ~WorkDir() { Remove(); }
+  WorkDir(const WorkDir&) = delete;
+  WorkDir& operator=(const WorkDir&) = delete;
+
+  // Makes `path` an empty directory with mode 0700; its parent must exist. What lies there from
+  // before is removed. False: errno tells why.
+  bool Prepare(const std::string& path);
+  // Call it when the attempt and all it started are dead: keeps the directory only if nothing at
+  // all has changed in it.
+  void Clean();
+
+ private:
+  bool IsUntouched() const;
+  void Remove();
+
+  std::string path_;  // empty: there is none
+  int64_t changed_ns_ = 0;
+};
 
 // Writes the files of a sealed bundle (wire.h, BundleFile) below `path`, which must be fresh. Files
 // are owned by the attempt, mode 0600 or 0700: it may change its copy, the bundle stays as it is.
