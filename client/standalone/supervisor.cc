@@ -28,6 +28,9 @@ constexpr absl::Duration kSchedulerGrace = absl::Seconds(10);
 // What a process gets between the second request to end and the kill.
 constexpr absl::Duration kLastGrace = absl::Seconds(5);
 
+// As DescribeEnd says it.
+constexpr std::string_view kOrderly = "exit code 0";
+
 // For "scheduler-1 ended (exit code 2): last line of its log".
 std::string Ending(const Node& node, const std::string& how) {
   const std::string line = node.LastLogLine();
@@ -194,7 +197,8 @@ bool Supervisor::WaitEnded(const Nodes& nodes, absl::Duration patience) {
   while (true) {
     bool running = false;
     for (const auto& node : nodes) {
-      node->Reap();
+      const auto how = node->Reap();
+      if (how && *how != kOrderly) say_(Ending(*node, *how));
       running = running || node->running();
     }
     if (!running) return true;
