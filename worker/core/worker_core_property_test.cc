@@ -146,7 +146,7 @@ class World {
     if (preparing_.empty()) return;
     FinishPreparing(*preparing_.begin(), random_.OneIn(2));
   }
-  void FinishPreparing(const AttemptKey& key, bool well) {
+  void FinishPreparing(AttemptKey key, bool well) {
     preparing_.erase(key);
     if (well) {
       t_.core.Prepared(key, std::make_shared<const Demand>(), t_.now());
