@@ -331,8 +331,8 @@ TEST_F(StreamsTest, JoinsAWorkerWithTheOwnerOfADomain) {
   first_.hub.Deliver(DomainId(1), SessionId(77), said->binding, std::move(mail));
   ASSERT_TRUE(stream->Read(&message));
   EXPECT_EQ(message.wishes(0).wanted(), 4);
-  context->TryCancel();
   const int events = world_.signal.Count("event");
+  context->TryCancel();
   EXPECT_FALSE(stream->Read(&message));
   (void)stream->Finish();
   ASSERT_TRUE(world_.signal.WaitFor("event", events + 1));
