@@ -8,7 +8,8 @@ namespace penstock::pg {
 
 std::string SchemaKey() {
   std::string key;
-  for (const Statement& migration : Statements("penstock").migrations()) key += migration.text;
+  const Statements statements("penstock");
+  for (const Statement& migration : statements.migrations()) key += migration.text;
   return key;
 }
 

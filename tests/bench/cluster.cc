@@ -1,0 +1,123 @@
+#include "tests/bench/cluster.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "common/process/process_tree.h"
+#include "common/process/spawn.h"
+#include "fmt/format.h"
+#include "nlohmann/json.hpp"
+
+namespace penstock::bench {
+namespace {
+
+constexpr char kNamespace[] = "default";
+constexpr int kRunsPerCall = 1000;
+
+absl::Status Standalone(const ClusterOptions& options, std::vector<std::string> more) {
+  process::ProcessSpec spec;
+  spec.argv = {options.bin_dir + "/penstock", "standalone", "--data", options.data_dir};
+  spec.argv.insert(spec.argv.end(), more.begin(), more.end());
+  PENSTOCK_ASSIGN_OR_RETURN(const process::CommandResult result,
+                            process::RunCommand(spec, absl::Minutes(2)));
+  if (result.ok()) return absl::OkStatus();
+  return absl::InternalError(fmt::format("standalone failed: {}", result.output));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(const ClusterOptions& options) {
+  std::unique_ptr<Cluster> cluster(new Cluster);
+  cluster->options_ = options;
+  PENSTOCK_RETURN_IF_ERROR(Standalone(
+      options,
+      {"--detach", "--port", "0", "--schedulers", std::to_string(options.schedulers), "--workers",
+       std::to_string(options.workers), "--slots", std::to_string(options.slots)}));
+  PENSTOCK_ASSIGN_OR_RETURN(const ClusterFacts facts, cluster->Facts());
+  cluster->address_ = facts.address;
+  cluster->client_ = cluster->NewClient();
+  return cluster;
+}
+
+Cluster::~Cluster() {
+  (void)Standalone(options_, {"--stop"});
+  std::error_code ignored;
+  std::filesystem::remove_all(options_.data_dir, ignored);
+}
+
+absl::StatusOr<ClusterFacts> Cluster::Facts() const {
+  std::ifstream file(options_.data_dir + "/standalone.json");
+  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return absl::NotFoundError("standalone.json is missing or broken");
+  ClusterFacts facts;
+  facts.address = json.value("address", "");
+  facts.socket_dir = json["postgres"].value("socket_dir", "");
+  for (const auto& [role, pids] : json["pids"].items()) {
+    facts.pids[role] = pids.get<std::vector<pid_t>>();
+  }
+  // PostgreSQL's children come and go: those of this moment.
+  std::vector<pid_t>& postgres = facts.pids["postgres"];
+  postgres.resize(1);
+  for (const process::ProcessStat& child :
+       process::Descendants(postgres[0], {}, process::ListProcesses())) {
+    postgres.push_back(child.pid);
+  }
+  return facts;
+}
+
+std::unique_ptr<client::Client> Cluster::NewClient() const {
+  client::ClientOptions options;
+  options.addresses = {address_};
+  return std::make_unique<client::Client>(std::move(options), RealClock());
+}
+
+absl::Status Cluster::Apply(const std::string& yaml) {
+  v1::ApplyDagRequest request;
+  request.set_namespace_(kNamespace);
+  request.set_yaml(yaml);
+  return client_->ApplyDag(request).status();
+}
+
+absl::StatusOr<std::vector<int64_t>> Cluster::Trigger(client::Client& with, const std::string& dag,
+                                                      int count) {
+  std::vector<int64_t> ids;
+  while (count > 0) {
+    v1::CreateRunsRequest request;
+    for (int i = std::min(count, kRunsPerCall); i > 0; --i, --count) {
+      v1::CreateRunRequest* run = request.add_runs();
+      run->set_namespace_(kNamespace);
+      run->set_dag(dag);
+    }
+    PENSTOCK_ASSIGN_OR_RETURN(const v1::CreateRunsResponse response, with.CreateRuns(request));
+    for (const v1::Run& run : response.runs()) ids.push_back(run.id());
+  }
+  return ids;
+}
+
+absl::Status Cluster::WaitForAll(absl::Duration at_most) {
+  v1::ListRunsRequest request;
+  request.set_namespace_(kNamespace);
+  request.set_page_size(1);
+  const absl::Time give_up = RealClock().Wall() + at_most;
+  const auto any = [&](std::initializer_list<v1::RunState> states) -> absl::StatusOr<bool> {
+    request.clear_states();
+    for (const v1::RunState state : states) request.add_states(state);
+    PENSTOCK_ASSIGN_OR_RETURN(const v1::ListRunsResponse response, client_->ListRuns(request));
+    return response.runs_size() > 0;
+  };
+  for (;;) {
+    PENSTOCK_ASSIGN_OR_RETURN(const bool live, any({v1::RUN_STATE_QUEUED, v1::RUN_STATE_RUNNING}));
+    if (!live) break;
+    if (RealClock().Wall() > give_up) return absl::DeadlineExceededError("runs do not end");
+    absl::SleepFor(kPollPeriod);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const bool bad, any({v1::RUN_STATE_FAILED, v1::RUN_STATE_CANCELLED}));
+  return bad ? absl::InternalError("a run failed") : absl::OkStatus();
+}
+
+}  // namespace penstock::bench

@@ -1,0 +1,121 @@
+// penstock-bench: what Penstock does on this machine, beside what the machine can do.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/report.h"
+
+namespace {
+
+using penstock::bench::Report;
+using penstock::bench::Settings;
+
+constexpr const char* kHelp =
+    "penstock-bench: measures clusters of the binaries beside it, on this machine\n"
+    "  --only LIST   of: throughput shell edges memory idle (all)\n"
+    "  --rounds N    floor and Penstock take turns so often; medians are printed (3)\n"
+    "  --scale F     fewer tasks, for a look only: 0.1 (1)\n"
+    "  --json        print JSON instead of the table\n"
+    "Only the ratios of one run mean something. Nothing else should run on the machine.\n";
+
+struct Part {
+  const char* name;
+  std::function<absl::Status(const Settings&, Report*)> measure;
+};
+
+const std::vector<Part>& Parts() {
+  static const auto* const kParts =
+      new std::vector<Part>{{"throughput", penstock::bench::MeasureThroughput},
+                            {"shell", penstock::bench::MeasureShell},
+                            {"edges", penstock::bench::MeasureEdges},
+                            {"memory", penstock::bench::MeasureMemory},
+                            {"idle", penstock::bench::MeasureIdle}};
+  return *kParts;
+}
+
+bool IsPart(const std::string& name) {
+  for (const Part& part : Parts()) {
+    if (name == part.name) return true;
+  }
+  return false;
+}
+
+struct Command {
+  Settings settings;
+  std::vector<std::string> only;
+  bool json = false;
+};
+
+bool Parse(const std::vector<std::string>& args, Command* command) {
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--json") {
+      command->json = true;
+      continue;
+    }
+    if (i + 1 == args.size()) return false;
+    const std::string& value = args[i + 1];
+    if (args[i] == "--only") {
+      command->only = absl::StrSplit(value, ',');
+    } else if (args[i] == "--rounds") {
+      command->settings.rounds = std::atoi(value.c_str());
+    } else if (args[i] == "--scale") {
+      command->settings.scale = std::atof(value.c_str());
+    } else {
+      return false;
+    }
+    ++i;
+  }
+  for (const std::string& part : command->only) {
+    if (!IsPart(part)) return false;
+  }
+  return command->settings.rounds > 0 && command->settings.scale > 0;
+}
+
+bool Wanted(const Command& command, const std::string& name) {
+  if (command.only.empty()) return true;
+  for (const std::string& part : command.only) {
+    if (part == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  Command command;
+  if (!Parse(std::vector<std::string>(argv + 1, argv + argc), &command)) {
+    std::fputs(kHelp, stderr);
+    return 2;
+  }
+  std::string work = (std::filesystem::temp_directory_path() / "penstock-bench-XXXXXX").string();
+  if (mkdtemp(work.data()) == nullptr) {
+    std::fprintf(stderr, "cannot make a directory like %s: set TMPDIR\n", work.c_str());
+    return 1;
+  }
+  // PostgreSQL runs as another user when this is root, and must reach its directory below.
+  std::filesystem::permissions(work, std::filesystem::perms(0711));
+  command.settings.work_dir = work;
+  command.settings.bin_dir = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+  Report report;
+  int result = 0;
+  for (const Part& part : Parts()) {
+    if (!Wanted(command, part.name)) continue;
+    std::fprintf(stderr, "%s ...\n", part.name);
+    if (const absl::Status status = part.measure(command.settings, &report); !status.ok()) {
+      std::fprintf(stderr, "%s: %s\n", part.name, status.ToString().c_str());
+      result = 1;
+    }
+  }
+  std::puts(command.json ? report.Json().c_str() : report.Table().c_str());
+  std::error_code ignored;
+  std::filesystem::remove_all(work, ignored);
+  return result;
+}

@@ -1,0 +1,29 @@
+#pragma once
+// The measurements: each starts its clusters, adds its figures to the report and cleans up.
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "tests/bench/report.h"
+
+namespace penstock::bench {
+
+struct Settings {
+  std::string bin_dir;
+  std::string work_dir;  // of this process; holds data and scripts
+  int rounds = 3;        // floor and shapes take turns so often
+  double scale = 1;      // of the numbers of tasks; figures below 1 are a smoke test only
+};
+
+// Tasks per second of `noop: {on: worker}` in several shapes, beside the floor on the same server.
+absl::Status MeasureThroughput(const Settings& settings, Report* report);
+// Processes per second, beside `xargs -P2 -n1 sh -c :`.
+absl::Status MeasureShell(const Settings& settings, Report* report);
+// From the end of a task to the start of the one that needs it, beside a commit and a round trip.
+absl::Status MeasureEdges(const Settings& settings, Report* report);
+// Growth of the scheduler per waiting task instance, over a million of them.
+absl::Status MeasureMemory(const Settings& settings, Report* report);
+// Share of a core that a cluster without work uses, over 60 s.
+absl::Status MeasureIdle(const Settings& settings, Report* report);
+
+}  // namespace penstock::bench

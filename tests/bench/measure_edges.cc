@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "common/service/thread.h"
+#include "fmt/format.h"
+#include "tests/bench/cluster.h"
+#include "tests/bench/floor.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/shapes.h"
+
+namespace penstock::bench {
+namespace {
+
+constexpr int kChain = 200;
+constexpr int kRoundTrips = 2'000;
+constexpr int kLoadRun = 100;  // tasks of a run of the background load
+
+double Micros(const google::protobuf::Timestamp& time) {
+  return static_cast<double>(time.seconds()) * 1e6 + static_cast<double>(time.nanos()) / 1e3;
+}
+
+// Microseconds between the end of each task of a finished chain and the start of the next, by the
+// worker's clock.
+absl::StatusOr<std::vector<double>> Edges(client::Client& client, int64_t run) {
+  v1::ListTaskInstancesRequest request;
+  request.set_namespace_("default");
+  request.mutable_run()->set_id(run);
+  request.set_page_size(1000);
+  PENSTOCK_ASSIGN_OR_RETURN(const v1::ListTaskInstancesResponse response,
+                            client.ListTaskInstances(request));
+  std::vector<double> edges;
+  for (int i = 1; i < response.instances_size(); ++i) {
+    edges.push_back(Micros(response.instances(i).started_at()) -
+                    Micros(response.instances(i - 1).finished_at()));
+  }
+  return edges;
+}
+
+// Until this one run has ended.
+absl::Status WaitFor(client::Client& client, int64_t run) {
+  v1::GetRunRequest request;
+  request.set_namespace_("default");
+  request.mutable_run()->set_id(run);
+  for (int i = 0; i < 6'000; ++i) {
+    PENSTOCK_ASSIGN_OR_RETURN(const v1::Run state, client.GetRun(request));
+    if (state.state() == v1::RUN_STATE_SUCCESS) return absl::OkStatus();
+    if (state.has_finished_at()) return absl::InternalError("the chain failed");
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  return absl::DeadlineExceededError("the chain does not end");
+}
+
+struct Quantiles {
+  double p50 = 0, p99 = 0;  // microseconds
+};
+
+absl::StatusOr<Quantiles> MeasureChain(Cluster& cluster, const std::string& dag) {
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> runs,
+                            cluster.Trigger(cluster.client(), dag, 1));
+  PENSTOCK_RETURN_IF_ERROR(WaitFor(cluster.client(), runs[0]));
+  PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> edges, Edges(cluster.client(), runs[0]));
+  return Quantiles{Quantile(edges, 0.5), Quantile(edges, 0.99)};
+}
+
+absl::StatusOr<double> CommitMicros(const Settings& settings, const ClusterFacts& facts) {
+  PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration commit,
+                            MeasureCommit(facts.socket_dir, settings.work_dir, absl::Seconds(1)));
+  return absl::ToDoubleMicroseconds(commit);
+}
+
+void Tell(const std::string& name, const Quantiles& edge, double unit, Report* report) {
+  report->Add(name + " p50", "us", edge.p50);
+  report->Add(name + " p99", "us", edge.p99);
+  report->Add(fmt::format("edge_ratio {} p50", name), "", edge.p50 / unit);
+  report->Add(fmt::format("edge_ratio {} p99", name), "", edge.p99 / unit);
+}
+
+// Median time of a small unary call.
+absl::StatusOr<double> RoundTrip(Cluster& cluster) {
+  std::vector<double> times;
+  for (int i = 0; i < kRoundTrips; ++i) {
+    const absl::Time begin = RealClock().Wall();
+    PENSTOCK_RETURN_IF_ERROR(cluster.client().GetCluster({}).status());
+    times.push_back(absl::ToDoubleMicroseconds(RealClock().Wall() - begin));
+  }
+  return Quantile(times, 0.5);
+}
+
+// Runs of noop tasks at a fixed pace from a thread of its own, for as long as it lives.
+class BackgroundLoad {
+ public:
+  BackgroundLoad(Cluster& cluster, double tasks_per_second)
+      : thread_("bench-load", [this, &cluster, pause = absl::Seconds(kLoadRun / tasks_per_second)] {
+          const auto client = cluster.NewClient();
+          absl::Time next = RealClock().Wall();
+          while (!stop_.load()) {
+            (void)cluster.Trigger(*client, "load", 1);
+            next += pause;
+            absl::SleepFor(next - RealClock().Wall());
+          }
+        }) {}
+  ~BackgroundLoad() {
+    stop_ = true;
+    thread_.Join();
+  }
+  BackgroundLoad(const BackgroundLoad&) = delete;
+  BackgroundLoad& operator=(const BackgroundLoad&) = delete;
+
+ private:
+  std::atomic<bool> stop_{false};
+  service::Thread thread_;
+};
+
+}  // namespace
+
+absl::Status MeasureEdges(const Settings& settings, Report* report) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const auto cluster,
+      Cluster::Start({settings.bin_dir, settings.work_dir + "/edges", 1, 1, 256}));
+  PENSTOCK_RETURN_IF_ERROR(cluster->Apply(Chain("noop-chain", kChain, kTrip)));
+  PENSTOCK_RETURN_IF_ERROR(cluster->Apply(Chain("process-chain", kChain, "exec: ['true']")));
+  PENSTOCK_RETURN_IF_ERROR(cluster->Apply(Wide("load", kLoadRun, kTrip)));
+  PENSTOCK_ASSIGN_OR_RETURN(const ClusterFacts facts, cluster->Facts());
+  // What the cluster can take, for the half load.
+  const int warm = std::max(1, static_cast<int>(400 * settings.scale));
+  const absl::Time begin = RealClock().Wall();
+  PENSTOCK_RETURN_IF_ERROR(cluster->Trigger(cluster->client(), "load", warm).status());
+  PENSTOCK_RETURN_IF_ERROR(cluster->WaitForAll(absl::Minutes(5)));
+  const double capacity = warm * kLoadRun / absl::ToDoubleSeconds(RealClock().Wall() - begin);
+  for (int round = 0; round < settings.rounds; ++round) {
+    PENSTOCK_ASSIGN_OR_RETURN(const double trip, RoundTrip(*cluster));
+    report->Add("grpc round trip", "us", trip);
+    // The disk's pace changes from second to second here: commits are measured before and after.
+    PENSTOCK_ASSIGN_OR_RETURN(double commit, CommitMicros(settings, facts));
+    for (const std::string chain : {"noop-chain", "process-chain"}) {
+      PENSTOCK_ASSIGN_OR_RETURN(const Quantiles edge, MeasureChain(*cluster, chain));
+      PENSTOCK_ASSIGN_OR_RETURN(const double after, CommitMicros(settings, facts));
+      Tell(chain + " idle", edge, (commit + after) / 2 + trip, report);
+      report->Add("commit", "us", std::exchange(commit, after));
+    }
+    std::unique_ptr<BackgroundLoad> load = std::make_unique<BackgroundLoad>(*cluster, capacity / 2);
+    PENSTOCK_ASSIGN_OR_RETURN(const Quantiles edge, MeasureChain(*cluster, "process-chain"));
+    load.reset();
+    PENSTOCK_RETURN_IF_ERROR(cluster->WaitForAll(absl::Minutes(5)));
+    Tell("process-chain half load", edge, commit + trip, report);
+  }
+  report->Goal("edge_ratio process-chain idle p50", "<= 4 (later 2)");
+  report->Goal("edge_ratio process-chain idle p99", "later <= 6");
+  report->Goal("edge_ratio process-chain half load p99", "later <= 20");
+  return absl::OkStatus();
+}
+
+}  // namespace penstock::bench
