@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "common/service/event.h"
 
@@ -131,6 +132,14 @@ struct DomainMetrics::Sums {
       sum.free_credits += view.free_credits;
     }
   }
+  core::DomainStats TakeStats() {
+    MutexLock lock(&mu);
+    return stats;
+  }
+  std::map<std::string, core::QueueView> TakeQueues() {
+    MutexLock lock(&mu);
+    return std::move(queues);
+  }
   void Close() {
     MutexLock lock(&mu);
     if (--open == 0) done.Set();
@@ -160,7 +169,7 @@ void DomainMetrics::Refresh() {
   if (sums->done.WaitFor(kPatience)) SetAll(*sums);
 }
 
-void DomainMetrics::SetAll(const Sums& sums) {
+void DomainMetrics::SetAll(Sums& sums) {
   MutexLock lock(&mu_);
   const auto instances = [this](const char* state, int64_t count) {
     registry_
@@ -175,8 +184,7 @@ void DomainMetrics::SetAll(const Sums& sums) {
                   {{"reason", reason}})
         .Set(static_cast<double>(count));
   };
-  // Nobody writes any more: every read has been answered.
-  const core::DomainStats& stats = sums.stats;
+  const core::DomainStats stats = sums.TakeStats();
   instances("waiting", stats.waiting);
   instances("ready", stats.ready);
   instances("leased", stats.live);
@@ -191,14 +199,14 @@ void DomainMetrics::SetAll(const Sums& sums) {
       .Set(static_cast<double>(stats.sessions));
   registry_.AddGauge("penstock_free_credits", "Assignments that workers would take now.")
       .Set(static_cast<double>(stats.free_credits));
-  SetQueues(sums);
+  SetQueues(sums.TakeQueues());
 }
 
-void DomainMetrics::SetQueues(const Sums& sums) {
-  for (const auto& [name, view] : sums.queues) queues_.insert(name);
+void DomainMetrics::SetQueues(const std::map<std::string, core::QueueView>& queues) {
+  for (const auto& [name, view] : queues) queues_.insert(name);
   for (const std::string& name : queues_) {
-    const auto found = sums.queues.find(name);
-    const core::QueueView view = found == sums.queues.end() ? core::QueueView() : found->second;
+    const auto found = queues.find(name);
+    const core::QueueView view = found == queues.end() ? core::QueueView() : found->second;
     const obs::Labels labels = {{"queue", name}};
     registry_.AddGauge("penstock_queue_ready", "Ready task instances by queue.", labels)
         .Set(view.ready);

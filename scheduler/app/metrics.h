@@ -1,5 +1,6 @@
 #pragma once
 // The scheduler's metrics: what engine, API and store tell, as Prometheus has it.
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -62,8 +63,9 @@ class DomainMetrics {
 
  private:
   struct Sums;
-  void SetAll(const Sums& sums) ABSL_LOCKS_EXCLUDED(mu_);
-  void SetQueues(const Sums& sums) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SetAll(Sums& sums) ABSL_LOCKS_EXCLUDED(mu_);
+  void SetQueues(const std::map<std::string, core::QueueView>& queues)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   obs::Registry& registry_;
   engine::Fleet& fleet_;
