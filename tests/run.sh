@@ -94,7 +94,7 @@ suite() {
 has() { case ",$stages," in *",$1,"*) return 0 ;; *) return 1 ;; esac; }
 
 if [ "$install" = yes ]; then
-  if has clang || has fuzz; then group=all; else group=tests; fi
+  if has clang || has asan || has fuzz; then group=all; else group=tests; fi
   step packages deploy/install-packages.sh "$group"
 fi
 has dev && build dev && suite dev
