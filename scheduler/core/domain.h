@@ -36,7 +36,7 @@ struct DomainOptions {
   int32_t infra_retries = 3;                       // attempts lost to infrastructure, per instance
   absl::Duration ageing_bound = absl::Seconds(60);
   absl::Duration started_after = absl::Seconds(3); // when `running` is made durable
-  size_t max_rows = 1000;                          // of one flush
+  size_t max_rows = 2000;                          // of one flush
   // When this process first saw each epoch of the domain; bounds how long an older session of a
   // former owner may still be trusted.
   absl::btree_map<Epoch, SteadyTime> epochs_seen;
@@ -186,6 +186,7 @@ class Domain {
   absl::Status CheckNewRun(const NewRun& run, const DagState& dag) const;
   absl::Status CheckPools(const dag::Topology& topology) const;
   const Run* FindByKeys(const NewRun& wanted) const;
+  bool ShowsEnding(const DomainFacts& loaded) const;
   RunRow CreateRun(const NewRun& wanted, DagState& dag, Now now);
   void Audit(const Command& command, std::string action, std::string subject, Now now);
   void SetIntent(Run& run, RunIntent intent, std::string reason, Now now);
