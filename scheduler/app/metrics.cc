@@ -42,7 +42,15 @@ EngineMetrics::EngineMetrics(obs::Registry* registry)
                                            "Time to load a domain's facts.",
                                            obs::DurationBuckets())),
       dispatched_(registry_.AddCounter("penstock_dispatched_total",
-                                       "Attempts given to workers, committed.")) {}
+                                       "Attempts given to workers, committed.")),
+      edge_seconds_(registry_.AddHistogram(
+          "penstock_edge_latency_seconds",
+          "From the oldest event of a step to the sending of the attempts that follow from it.",
+          obs::DurationBuckets())),
+      dispatch_seconds_(registry_.AddHistogram(
+          "penstock_dispatch_latency_seconds",
+          "From the decision to start attempts to their sending: one commit, mostly.",
+          obs::DurationBuckets())) {}
 
 void EngineMetrics::Flushed(DomainId, core::FlushVerdict verdict, size_t rows,
                             absl::Duration took) {
@@ -62,8 +70,11 @@ void EngineMetrics::Loaded(DomainId, bool reload, bool ok, absl::Duration took) 
       .Increment();
 }
 
-void EngineMetrics::Assigned(DomainId, size_t count) {
+void EngineMetrics::Assigned(DomainId, size_t count, absl::Duration since_event,
+                             absl::Duration since_decision) {
   dispatched_.Increment(static_cast<double>(count));
+  edge_seconds_.Observe(since_event);
+  dispatch_seconds_.Observe(since_decision);
 }
 
 // ---- API ----

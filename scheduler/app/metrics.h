@@ -22,7 +22,8 @@ class EngineMetrics final : public engine::EngineObserver {
   void Flushed(DomainId domain, core::FlushVerdict verdict, size_t rows,
                absl::Duration took) override;
   void Loaded(DomainId domain, bool reload, bool ok, absl::Duration took) override;
-  void Assigned(DomainId domain, size_t count) override;
+  void Assigned(DomainId domain, size_t count, absl::Duration since_event,
+                absl::Duration since_decision) override;
 
  private:
   obs::Registry& registry_;
@@ -30,6 +31,8 @@ class EngineMetrics final : public engine::EngineObserver {
   obs::Histogram flush_rows_;
   obs::Histogram load_seconds_;
   obs::Counter dispatched_;
+  obs::Histogram edge_seconds_;
+  obs::Histogram dispatch_seconds_;
 };
 
 // Counts requests and open streams. Thread-safe.

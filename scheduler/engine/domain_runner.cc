@@ -74,9 +74,7 @@ void DomainRunner::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Ste
   } else {
     lease_.End();
   }
-  Call([this, epoch, owner, self] {
-    protocol_.Observe(epoch, owner, self, links_.clock.Read());
-  });
+  Call([this, epoch, owner, self] { protocol_.Observe(epoch, owner, self, links_.clock.Read()); });
 }
 
 void DomainRunner::Take(SchedulerId self) {
@@ -156,6 +154,7 @@ void DomainRunner::TakeIn() {
     events.swap(events_);
     calls.swap(calls_);
   }
+  if (!events.empty()) waits_since_ = std::min(waits_since_, links_.clock.Steady());
   for (core::Event& event : events) protocol_.Offer(std::move(event));
   for (const auto& call : calls) call();
 }
@@ -170,6 +169,8 @@ void DomainRunner::Pass() {
   LoadVersions();
   FinishReads();
   PollInbox(links_.clock.Steady());
+  // With no step under way, whatever came needed none.
+  if (!step_open_) waits_since_ = SteadyTime::Infinite();
 }
 
 void DomainRunner::OfferCommand(core::Command command, Engine::Done done) {
@@ -179,6 +180,7 @@ void DomainRunner::OfferCommand(core::Command command, Engine::Done done) {
     done(std::move(refusal));
     return;
   }
+  waits_since_ = std::min(waits_since_, links_.clock.Steady());
   command.id = core::CommandId(next_command_++);
   const core::CommandId id = command.id;
   if (protocol_.Offer(std::move(command))) {
@@ -231,8 +233,10 @@ void DomainRunner::Carry(const core::OwnerProtocol::TakeOver& request) {
     core::VersionMap versions;
     if (result.ok()) {
       auto loaded = links_.versions.LoadAll(result->facts);
-      if (loaded.ok()) versions = *std::move(loaded);
-      else result = loaded.status();
+      if (loaded.ok())
+        versions = *std::move(loaded);
+      else
+        result = loaded.status();
     }
     OnLoaded(false, began, std::move(result), std::move(versions));
   });
@@ -244,8 +248,10 @@ void DomainRunner::Carry(const core::OwnerProtocol::Reload& request) {
     core::VersionMap versions;
     if (result.ok()) {
       auto loaded = links_.versions.LoadAll(result->facts);
-      if (loaded.ok()) versions = *std::move(loaded);
-      else result = loaded.status();
+      if (loaded.ok())
+        versions = *std::move(loaded);
+      else
+        result = loaded.status();
     }
     OnLoaded(true, began, std::move(result), std::move(versions));
   });
@@ -254,11 +260,9 @@ void DomainRunner::Carry(const core::OwnerProtocol::Reload& request) {
 void DomainRunner::OnLoaded(bool reload, SteadyTime began, absl::StatusOr<core::LoadResult> result,
                             core::VersionMap versions) {
   links_.observer.Loaded(domain_, reload, result.ok(), links_.clock.Steady() - began);
-  obs::Log(result.ok() ? obs::LogLevel::kInfo : obs::LogLevel::kWarning,
-           reload ? "reload" : "takeover",
-           {{"domain", domain_},
-            {"took", links_.clock.Steady() - began},
-            {"status", result.status()}});
+  obs::Log(
+      result.ok() ? obs::LogLevel::kInfo : obs::LogLevel::kWarning, reload ? "reload" : "takeover",
+      {{"domain", domain_}, {"took", links_.clock.Steady() - began}, {"status", result.status()}});
   auto shared = std::make_shared<absl::StatusOr<core::LoadResult>>(std::move(result));
   Call([this, shared, versions = std::move(versions)] {
     protocol_.OnLoaded(std::move(*shared), versions, links_.clock.Read());
@@ -266,6 +270,9 @@ void DomainRunner::OnLoaded(bool reload, SteadyTime began, absl::StatusOr<core::
 }
 
 void DomainRunner::Carry(const core::OwnerProtocol::Flush& request) {
+  step_open_ = true;
+  step_.began = links_.clock.Steady();
+  step_.waits_since = std::min(step_.began, std::exchange(waits_since_, SteadyTime::Infinite()));
   OnDatabase([this, request] {
     const SteadyTime began = links_.clock.Steady();
     const core::FlushResult result = store_->Flush(request.epoch, request.seq, *request.batch);
@@ -277,16 +284,21 @@ void DomainRunner::Carry(const core::OwnerProtocol::Flush& request) {
                                            {"verdict", static_cast<int>(result.verdict)},
                                            {"status", result.status}});
     }
-    Call([this, result] { protocol_.OnFlushed(result, links_.clock.Read()); });
+    Call([this, result] {
+      step_open_ = false;
+      committed_step_ = step_;
+      protocol_.OnFlushed(result, links_.clock.Read());
+    });
   });
 }
 
 void DomainRunner::Carry(const core::OwnerProtocol::TakeIds& request) {
   OnDatabase([this, request] {
     const auto block = store_->TakeIds(request.epoch, request.count);
-    const auto ids = block.ok() ? absl::StatusOr<std::pair<RunId, int64_t>>(
-                                      std::pair(block->first, block->count))
-                                : block.status();
+    const auto ids =
+        block.ok()
+            ? absl::StatusOr<std::pair<RunId, int64_t>>(std::pair(block->first, block->count))
+            : block.status();
     Call([this, ids] { protocol_.OnIds(ids, links_.clock.Read()); });
   });
 }
@@ -320,8 +332,12 @@ void DomainRunner::LoadVersions() {
 
 void DomainRunner::Act(core::Effects effects) {
   flush_seq_.store(protocol_.flush_seq().value());
-  if (!effects.assigns.empty()) links_.observer.Assigned(domain_, effects.assigns.size());
   delivery_.Send(effects);
+  if (!effects.assigns.empty()) {
+    const SteadyTime now = links_.clock.Steady();
+    links_.observer.Assigned(domain_, effects.assigns.size(), now - committed_step_.waits_since,
+                             now - committed_step_.began);
+  }
   for (core::Reply& reply : effects.replies) {
     const auto it = waiting_.find(reply.command);
     if (it == waiting_.end()) continue;
@@ -375,20 +391,21 @@ void DomainRunner::OfferInbox(std::vector<store::InboxRow> rows) {
   links_.reads.TryPost([this, rows = std::move(rows)] {
     for (const store::InboxRow& row : rows) {
       auto body = links_.decoder.Decode(row);
-      const bool passing = absl::IsUnavailable(body.status()) ||
-                           absl::IsResourceExhausted(body.status()) ||
-                           absl::IsDeadlineExceeded(body.status()) ||
-                           absl::IsAborted(body.status());
+      const bool passing =
+          absl::IsUnavailable(body.status()) || absl::IsResourceExhausted(body.status()) ||
+          absl::IsDeadlineExceeded(body.status()) || absl::IsAborted(body.status());
       if (!body.ok() && !passing && !absl::IsAlreadyExists(body.status())) {
-        obs::Error("inbox row refused", {{"domain", domain_}, {"row", row.id},
-                                         {"error", body.status()}});
+        obs::Error("inbox row refused",
+                   {{"domain", domain_}, {"row", row.id}, {"error", body.status()}});
       }
       auto command = std::make_shared<core::Command>();
       command->inbox_id = row.id;
       command->actor = "inbox";
       // A row that can never be applied is consumed by a command that does nothing.
-      if (body.ok()) command->body = *std::move(body);
-      else command->body = core::CreateRuns{};
+      if (body.ok())
+        command->body = *std::move(body);
+      else
+        command->body = core::CreateRuns{};
       Call([this, command, passing] {
         if (passing || !protocol_.Offer(*command)) inbox_offered_.erase(command->inbox_id);
       });

@@ -35,8 +35,8 @@ struct RunnerLinks {
   SessionHub& hub;
   InboxDecoder& decoder;
   EngineObserver& observer;
-  service::Executor& flushes;   // one job per domain at a time
-  service::Executor& reads;     // outputs, inboxes, versions
+  service::Executor& flushes;  // one job per domain at a time
+  service::Executor& reads;    // outputs, inboxes, versions
 };
 
 // Public functions are thread-safe.
@@ -80,7 +80,12 @@ class DomainRunner : public DomainInbox {
     int64_t generation = 0;
   };
 
-  void Call(std::function<void()> fn);   // on the loop's thread, soon
+  struct Step {
+    SteadyTime waits_since;  // its oldest event came
+    SteadyTime began;
+  };
+
+  void Call(std::function<void()> fn);  // on the loop's thread, soon
   void Loop(service::StopToken token);
   void Pass();
   absl::Duration UntilNext(SteadyTime watches) const;
@@ -127,6 +132,11 @@ class DomainRunner : public DomainInbox {
   std::vector<PendingRead> reads_;
   absl::flat_hash_set<int64_t> inbox_offered_;
   absl::flat_hash_set<VersionId> loading_versions_;
+  // For the observer: when the oldest event or command came that no step holds yet; the step under
+  // way, and the one whose effects are due.
+  SteadyTime waits_since_ = SteadyTime::Infinite();
+  bool step_open_ = false;
+  Step step_, committed_step_;
   SteadyTime next_inbox_;
   bool inbox_busy_ = false;
   int64_t next_command_ = 1;
