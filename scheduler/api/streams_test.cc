@@ -305,6 +305,7 @@ TEST_F(StreamsTest, JoinsAWorkerWithTheOwnerOfADomain) {
   v1::DomainHello* hello = more.add_domain_hellos();
   hello->set_domain(1);
   hello->set_epoch(3);
+  hello->set_offer(message.offers(0).number());
   hello->set_credits(2);
   ASSERT_TRUE(stream->Write(more));
   ASSERT_TRUE(world_.signal.WaitFor("event"));

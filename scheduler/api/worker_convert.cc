@@ -142,6 +142,7 @@ absl::StatusOr<engine::DomainHello> FromProto(const v1::DomainHello& hello) {
   engine::DomainHello out;
   out.domain = DomainId(hello.domain());
   out.epoch = Epoch(hello.epoch());
+  out.offer = hello.offer();
   for (const v1::AttemptKey& key : hello.running()) {
     PENSTOCK_ASSIGN_OR_RETURN(out.running.emplace_back(), FromProto(key));
   }

@@ -18,12 +18,12 @@ void WorkerMailbox::Send(v1::SchedulerMessage message) {
   stream_->Cancel(absl::ResourceExhaustedError("the worker does not take its messages"));
 }
 
-void WorkerMailbox::Offer(DomainId domain, Epoch epoch, bool resync) {
+void WorkerMailbox::Offer(DomainId domain, Epoch epoch, int64_t number) {
   v1::SchedulerMessage message;
   v1::DomainOffer* offer = message.add_offers();
   offer->set_domain(domain.value());
   offer->set_epoch(epoch.value());
-  offer->set_resync(resync);
+  offer->set_number(number);
   Send(std::move(message));
 }
 

@@ -26,7 +26,7 @@ class WorkerMailbox final : public engine::SessionStream {
   WorkerMailbox(std::shared_ptr<Stream> stream, Refuse refuse)
       : stream_(std::move(stream)), refuse_(std::move(refuse)) {}
 
-  void Offer(DomainId domain, Epoch epoch, bool resync) override;
+  void Offer(DomainId domain, Epoch epoch, int64_t number) override;
   void Withdraw(DomainId domain, Epoch epoch) override;
   void Deliver(DomainId domain, Epoch epoch, engine::SessionMail mail) override;
   void SetFleet(const std::vector<std::string>& addresses) override;

@@ -24,11 +24,19 @@ absl::Status SessionHub::Attach(const core::SessionInfo& info,
     }
   }
   session.bindings.clear();
+  session.offers.clear();
   session.info = info;
   replaced = std::exchange(session.stream, std::move(stream));
   if (!fleet_.empty()) session.stream->SetFleet(fleet_);
-  for (const auto& [domain, owner] : owners_) session.stream->Offer(domain, owner.epoch, false);
+  for (const auto& [domain, owner] : owners_) Offer(session, domain, owner.epoch);
   return absl::OkStatus();
+}
+
+void SessionHub::Offer(Session& session, DomainId domain, Epoch epoch) {
+  session.bindings.erase(domain);
+  const int64_t number = next_offer_++;
+  session.offers[domain] = number;
+  session.stream->Offer(domain, epoch, number);
 }
 
 void SessionHub::Detach(SessionId id, const SessionStream* stream) {
@@ -56,7 +64,9 @@ void SessionHub::OnDomainHello(SessionId id, DomainHello hello) {
   const auto it = sessions_.find(id);
   const auto owner = owners_.find(hello.domain);
   if (it == sessions_.end() || owner == owners_.end()) return;
-  if (owner->second.epoch != hello.epoch) return;  // an offer of the right epoch is on its way
+  const auto offer = it->second.offers.find(hello.domain);
+  if (offer == it->second.offers.end() || offer->second != hello.offer) return;
+  if (owner->second.epoch != hello.epoch) return;
   const core::BindingId binding(next_binding_++);
   it->second.bindings[hello.domain] = {binding, hello.epoch, false};
   owner->second.inbox->Post(core::SessionHello{it->second.info, binding, std::move(hello.running),
@@ -105,20 +115,14 @@ void SessionHub::OnSessionDead(SessionId id) {
 void SessionHub::Register(DomainId domain, Epoch epoch, DomainInbox* inbox) {
   MutexLock lock(&mu_);
   owners_[domain] = {epoch, inbox};
-  for (auto& [id, session] : sessions_) {
-    session.bindings.erase(domain);
-    session.stream->Offer(domain, epoch, false);
-  }
+  for (auto& [id, session] : sessions_) Offer(session, domain, epoch);
 }
 
 void SessionHub::Resync(DomainId domain) {
   MutexLock lock(&mu_);
   const auto owner = owners_.find(domain);
   if (owner == owners_.end()) return;
-  for (auto& [id, session] : sessions_) {
-    session.bindings.erase(domain);
-    session.stream->Offer(domain, owner->second.epoch, true);
-  }
+  for (auto& [id, session] : sessions_) Offer(session, domain, owner->second.epoch);
 }
 
 void SessionHub::Unregister(DomainId domain) {
@@ -129,6 +133,7 @@ void SessionHub::Unregister(DomainId domain) {
   owners_.erase(owner);
   for (auto& [id, session] : sessions_) {
     session.bindings.erase(domain);
+    session.offers.erase(domain);
     session.stream->Withdraw(domain, epoch);
   }
 }

@@ -44,7 +44,8 @@ struct SessionMail {
 class SessionStream {
  public:
   virtual ~SessionStream() = default;
-  virtual void Offer(DomainId domain, Epoch epoch, bool resync) = 0;
+  // The worker answers each offer with a hello that names `number`.
+  virtual void Offer(DomainId domain, Epoch epoch, int64_t number) = 0;
   virtual void Withdraw(DomainId domain, Epoch epoch) = 0;    // not the owner any more
   virtual void Deliver(DomainId domain, Epoch epoch, SessionMail mail) = 0;
   virtual void SetFleet(const std::vector<std::string>& addresses) = 0;
@@ -64,6 +65,7 @@ class DomainInbox {
 struct DomainHello {
   DomainId domain;
   Epoch epoch;
+  int64_t offer = 0;  // number of the offer that it answers
   std::vector<core::AttemptRef> running;
   std::vector<core::AttemptResult> unacknowledged;
   int32_t credits = 0;
@@ -81,6 +83,8 @@ class SessionHub {
   // another peer. Offers follow at once.
   absl::Status Attach(const core::SessionInfo& info, std::shared_ptr<SessionStream> stream);
   void Detach(SessionId session, const SessionStream* stream);
+  // Only the answer to the latest offer counts. One to an older offer may have been on its way for
+  // long: what is assigned on the strength of it would cross the answer to the later offer.
   void OnDomainHello(SessionId session, DomainHello hello);
   // Events of a bound session: credits, started, ended, handed back, draining. Those of a domain
   // or epoch that is not bound here are dropped (the worker says them again in its next hello).
@@ -118,11 +122,13 @@ class SessionHub {
     core::SessionInfo info;
     std::shared_ptr<SessionStream> stream;
     absl::btree_map<DomainId, Binding> bindings;
+    absl::btree_map<DomainId, int64_t> offers;  // number of the latest one
   };
   struct Owner {
     Epoch epoch;
     DomainInbox* inbox = nullptr;
   };
+  void Offer(Session& session, DomainId domain, Epoch epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Owner* BoundOwner(Session& session, DomainId domain, Epoch epoch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -132,6 +138,7 @@ class SessionHub {
   absl::btree_map<DomainId, Owner> owners_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> fleet_ ABSL_GUARDED_BY(mu_);
   int64_t next_binding_ ABSL_GUARDED_BY(mu_) = 1;
+  int64_t next_offer_ ABSL_GUARDED_BY(mu_) = 1;
 };
 
 }  // namespace penstock::engine

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "scheduler/sim/sim_worker.h"
 
 namespace penstock::sim {
 namespace {
@@ -55,6 +56,7 @@ void SimScheduler::Kill() {
   for (auto& row : world_.database().rows) {
     if (row.lock == connection_.get()) row.lock = nullptr;
   }
+  for (auto& worker : world_.workers()) worker->SchedulerDied(index_);
 }
 
 void SimScheduler::Pause() {

@@ -37,9 +37,9 @@ core::AttemptResult ResultOf(const worker::Result& result) {
 class SimWorker::Stream : public engine::SessionStream {
  public:
   Stream(SimWorker& worker, worker::StreamId id) : worker_(worker), id_(id) {}
-  void Offer(DomainId domain, Epoch epoch, bool resync) override {
-    worker_.Down(id_, [this, domain, epoch, resync] {
-      worker_.core_->Offered(id_, domain, epoch, resync);
+  void Offer(DomainId domain, Epoch epoch, int64_t number) override {
+    worker_.Down(id_, [this, domain, epoch, number] {
+      worker_.core_->Offered(id_, domain, epoch, number);
     });
   }
   void Withdraw(DomainId domain, Epoch epoch) override {
@@ -184,6 +184,14 @@ void SimWorker::Connect(SessionId session, int index) {
   });
 }
 
+void SimWorker::SchedulerDied(int scheduler) {
+  std::vector<worker::StreamId> broken;
+  for (const auto& [id, link] : links_) {
+    if (link.scheduler == scheduler) broken.push_back(id);
+  }
+  for (worker::StreamId id : broken) Broken(id);
+}
+
 // One end has died: the other one notices.
 void SimWorker::Broken(worker::StreamId id) {
   const auto it = links_.find(id);
@@ -326,6 +334,7 @@ void SimWorker::Send(worker::Outgoing out) {
       engine::DomainHello h;
       h.domain = hello.domain;
       h.epoch = hello.epoch;
+      h.offer = hello.offer;
       for (const auto& key : hello.running) h.running.push_back(RefOf(key));
       for (const auto& r : hello.unacknowledged) h.unacknowledged.push_back(ResultOf(r));
       h.credits = hello.credits;

@@ -27,6 +27,8 @@ class SimWorker {
   void Resume();
   // The network to one scheduler stalls: what is sent arrives when it heals.
   void Stall(int scheduler, int64_t until_us) { stalled_until_us_[scheduler] = until_us; }
+  // Its kernel resets the connections, also those that it never answered on.
+  void SchedulerDied(int scheduler);
 
   bool alive() const { return alive_; }
   bool paused() const { return paused_; }

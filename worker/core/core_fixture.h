@@ -38,8 +38,8 @@ class CoreFixture {
   void Welcome(int64_t stream, SessionId session = SessionId(11)) {
     core.Welcomed({StreamId(stream), session, Incarnation(1), kTerm}, now(), &fx);
   }
-  void Offer(int64_t stream, int32_t domain, int64_t epoch = 1, bool resync = false) {
-    core.Offered(StreamId(stream), DomainId(domain), Epoch(epoch), resync);
+  void Offer(int64_t stream, int32_t domain, int64_t epoch = 1, int64_t number = 1) {
+    core.Offered(StreamId(stream), DomainId(domain), Epoch(epoch), number);
   }
   // A stream with one domain bound to it.
   Effects Bound(int64_t stream, int32_t domain, int64_t epoch = 1) {

@@ -25,6 +25,7 @@ struct DomainHello {
   int32_t credits = 0;                 // absolute
   bool draining = false;
   bool shared = false;  // several domains are served: unused credits are to return
+  int64_t offer = 0;    // number of the offer that this answers
 };
 
 struct CreditGrant {

@@ -49,7 +49,7 @@ void WorkerCore::StreamClosed(StreamId stream) {
   }
 }
 
-void WorkerCore::Offered(StreamId stream_id, DomainId id, Epoch epoch, bool resync) {
+void WorkerCore::Offered(StreamId stream_id, DomainId id, Epoch epoch, int64_t number) {
   const auto stream = streams_.find(stream_id);
   if (stream == streams_.end()) return;
   auto [it, is_new] = domains_.try_emplace(id);
@@ -59,10 +59,11 @@ void WorkerCore::Offered(StreamId stream_id, DomainId id, Epoch epoch, bool resy
     domain.session = sessions_.back();
   }
   if (epoch < domain.epoch) return;
-  stream->second.offers[id] = epoch;
+  const Offer offer{epoch, number};
+  stream->second.offers[id] = offer;
   if (stream->second.session != domain.session || domain.doomed > 0) return;
-  if (domain.bound == stream_id && domain.epoch == epoch && !resync) return;
-  Bind(domain, stream_id, epoch);
+  if (domain.bound == stream_id && domain.epoch == epoch && domain.offer == number) return;
+  Bind(domain, stream_id, offer);
 }
 
 void WorkerCore::Ended(StreamId stream_id, DomainId id, Epoch epoch, EndReason reason,
@@ -95,22 +96,23 @@ void WorkerCore::Ended(StreamId stream_id, DomainId id, Epoch epoch, EndReason r
 void WorkerCore::Rebind(Domain& domain) {
   if (domain.bound || domain.doomed > 0) return;
   StreamId best;
-  Epoch best_epoch = domain.epoch;
+  Offer best_offer{domain.epoch, 0};
   for (const auto& [id, stream] : streams_) {
     if (stream.session != domain.session) continue;
     const auto offer = stream.offers.find(domain.id);
-    if (offer == stream.offers.end() || offer->second < best_epoch) continue;
+    if (offer == stream.offers.end() || offer->second.epoch < best_offer.epoch) continue;
     best = id;
-    best_epoch = offer->second;
+    best_offer = offer->second;
   }
-  if (best) Bind(domain, best, best_epoch);
+  if (best) Bind(domain, best, best_offer);
 }
 
-void WorkerCore::Bind(Domain& domain, StreamId stream, Epoch epoch) {
+void WorkerCore::Bind(Domain& domain, StreamId stream, const Offer& offer) {
   credits_ -= domain.credits;
   Unbind(domain);
   domain.bound = stream;
-  domain.epoch = epoch;
+  domain.epoch = offer.epoch;
+  domain.offer = offer.number;
   domain.hello_due = true;
 }
 
@@ -126,6 +128,7 @@ void WorkerCore::SayHello(Domain& domain, SteadyTime now, Effects* fx) {
   DomainHello hello;
   hello.domain = domain.id;
   hello.epoch = domain.epoch;
+  hello.offer = domain.offer;
   hello.credits = domain.grant;
   hello.draining = draining_;
   hello.shared = domain.said_shared = shared();

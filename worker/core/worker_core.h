@@ -86,8 +86,9 @@ class WorkerCore {
   void Welcomed(const Welcome& welcome, const Now& now, Effects* fx);
   // The stream is gone. Leases go on, bindings and credits do not.
   void StreamClosed(StreamId stream);
-  // A higher epoch, or the same one on a newer stream, moves the domain to `stream`.
-  void Offered(StreamId stream, DomainId domain, Epoch epoch, bool resync);
+  // A higher epoch, or the same one on a newer stream, moves the domain to `stream`. An offer with
+  // another number than the last one is answered with a hello in any case.
+  void Offered(StreamId stream, DomainId domain, Epoch epoch, int64_t number);
   // kSessionLost: the domain's attempts are killed, its results dropped, and it goes on under the
   // newest session, once the killed ones are dead. The other domains keep their session.
   void Ended(StreamId stream, DomainId domain, Epoch epoch, EndReason reason, Effects* fx);
@@ -145,6 +146,7 @@ class WorkerCore {
     Epoch epoch;        // the highest that it was bound under
     SessionId session;  // under which it is, or will be, bound
     StreamId bound;     // 0 = none
+    int64_t offer = 0;  // number of the offer that it is bound by
     bool hello_due = false;
     bool confirmed = false;  // this binding has shown that the owner knows of the hello
     bool lapsed = false;     // the deadline has passed and was acted upon
@@ -162,12 +164,16 @@ class WorkerCore {
     // Revoked under this binding before they were heard of.
     absl::flat_hash_set<AttemptKey> refused;
   };
+  struct Offer {
+    Epoch epoch;
+    int64_t number = 0;
+  };
   struct Stream {
     SessionId session;
     absl::Duration term;
     int64_t sequence = 0;
     std::deque<std::pair<int64_t, SteadyTime>> renewals;  // asked for, not answered; newest last
-    std::map<DomainId, Epoch> offers;
+    std::map<DomainId, Offer> offers;
   };
   struct Waiting {
     AttemptKey key;
@@ -181,7 +187,7 @@ class WorkerCore {
 
   // worker_core.cc: streams, bindings, sessions, leases
   void Rebind(Domain& domain);
-  void Bind(Domain& domain, StreamId stream, Epoch epoch);
+  void Bind(Domain& domain, StreamId stream, const Offer& offer);
   static void Unbind(Domain& domain);
   void LoseSession(Domain& domain, Effects* fx);
   void OpenSession(Effects* fx);

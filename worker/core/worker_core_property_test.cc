@@ -97,7 +97,7 @@ class World {
       sessions_[stream] = session;
       t_.Welcome(stream.value(), session);
       for (auto& [id, owner] : owners_) {
-        t_.core.Offered(stream, id, owner.epoch, false);
+        t_.core.Offered(stream, id, owner.epoch, 1);
       }
     }
     Settle();
@@ -119,7 +119,7 @@ class World {
     owner.epoch = Epoch(owner.epoch.value() + 1);
     owner.bound = false;
     for (const auto& [stream, session] : sessions_) {
-      if (random_.OneIn(4)) t_.core.Offered(stream, id, owner.epoch, false);
+      if (random_.OneIn(4)) t_.core.Offered(stream, id, owner.epoch, 1);
     }
     Settle();
   }

@@ -97,10 +97,25 @@ TEST(WorkerCoreTest, KeepsResultsUntilAcknowledgedAndSaysThemAgain) {
   EXPECT_THAT(hellos[0].running, ElementsAre(Key(2)));
   EXPECT_EQ(hellos[0].credits, 1);
   t.core.Acknowledged(StreamId(2), DomainId(7), Key(1));
-  t.Offer(2, 7, 1, /*resync=*/true);
+  t.Offer(2, 7, 1, /*number=*/2);
   hellos = CoreFixture::Hellos(t.Settle());
   ASSERT_THAT(hellos, SizeIs(1));
   EXPECT_THAT(hellos[0].unacknowledged, IsEmpty());
+}
+
+TEST(WorkerCoreTest, EachOfferIsAnsweredByItsNumberAndOnlyOnce) {
+  CoreFixture t = Slots(2);
+  t.Welcome(1);
+  t.Offer(1, 7, 1, 40);
+  auto hellos = CoreFixture::Hellos(t.Settle());
+  ASSERT_THAT(hellos, SizeIs(1));
+  EXPECT_EQ(hellos[0].offer, 40);
+  t.Offer(1, 7, 1, 40);
+  EXPECT_THAT(CoreFixture::Hellos(t.Settle()), IsEmpty());
+  t.Offer(1, 7, 1, 41);
+  hellos = CoreFixture::Hellos(t.Settle());
+  ASSERT_THAT(hellos, SizeIs(1));
+  EXPECT_EQ(hellos[0].offer, 41);
 }
 
 TEST(WorkerCoreTest, ResultsThatEndWhileUnboundAreInTheNextHello) {
@@ -130,7 +145,7 @@ TEST(WorkerCoreTest, ResultsTooLargeForTheHelloFollowIt) {
     t.core.Finished(Key(run), report, t.now(), &t.fx);
   }
   t.Settle();
-  t.Offer(1, 7, 1, true);
+  t.Offer(1, 7, 1, /*number=*/2);
   const Effects fx = t.Settle();
   ASSERT_THAT(CoreFixture::Hellos(fx), SizeIs(1));
   EXPECT_THAT(CoreFixture::Hellos(fx)[0].unacknowledged, SizeIs(1));

@@ -33,7 +33,7 @@ void Agent::Read(Link& link, v1::SchedulerMessage& message, const Now& now) {
   }
   const StreamId id = link.id;
   for (const v1::DomainOffer& offer : message.offers()) {
-    core_.Offered(id, DomainId(offer.domain()), Epoch(offer.epoch()), offer.resync());
+    core_.Offered(id, DomainId(offer.domain()), Epoch(offer.epoch()), offer.number());
   }
   for (const v1::DomainEnd& end : message.ended()) {
     const auto reason = FromProto(end.reason());

@@ -33,6 +33,7 @@ void ToProto(DomainId domain, Epoch epoch, Result result, v1::Result* out) {
 void ToProto(DomainHello hello, v1::DomainHello* out) {
   out->set_domain(hello.domain.value());
   out->set_epoch(hello.epoch.value());
+  out->set_offer(hello.offer);
   for (const AttemptKey& key : hello.running) ToProto(key, out->add_running());
   for (Result& result : hello.unacknowledged) {
     ToProto(hello.domain, hello.epoch, std::move(result), out->add_unacknowledged());

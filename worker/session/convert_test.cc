@@ -53,7 +53,7 @@ TEST(ConvertTest, UnknownReasonsAreRefused) {
 TEST(ConvertTest, SaysEverythingInOneMessageWhereItFits) {
   Outgoing out = WithResults(1);
   out.hellos.push_back(
-      {DomainId(7), Epoch(4), {{RunId(8), 0, -1, 1}}, {ResultOf(9)}, 5, true, true});
+      {DomainId(7), Epoch(4), {{RunId(8), 0, -1, 1}}, {ResultOf(9)}, 5, true, true, 6});
   out.credits.push_back({DomainId(7), Epoch(4), 2});
   out.started.push_back({DomainId(7), Epoch(4), {RunId(1), 0, -1, 1}, 55});
   out.hand_backs.push_back({DomainId(7), Epoch(4), {RunId(2), 0, -1, 1}});
@@ -65,6 +65,7 @@ TEST(ConvertTest, SaysEverythingInOneMessageWhereItFits) {
   EXPECT_EQ(message.domain_hellos(0).running(0).run_id(), 8);
   EXPECT_EQ(message.domain_hellos(0).unacknowledged(0).attempt().run_id(), 9);
   EXPECT_EQ(message.domain_hellos(0).credits(), 5);
+  EXPECT_EQ(message.domain_hellos(0).offer(), 6);
   EXPECT_TRUE(message.domain_hellos(0).draining());
   EXPECT_TRUE(message.domain_hellos(0).shared());
   EXPECT_EQ(message.credits(0).credits(), 2);
