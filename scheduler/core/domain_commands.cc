@@ -175,11 +175,23 @@ bool Domain::Do(const CancelRun& c, const Command& command, Reply* reply, Now no
   return true;
 }
 
+// True when `loaded` is what the run's latest ending left behind. Rows that were read earlier would
+// bring attempts back that have ended since.
+bool Domain::ShowsEnding(const DomainFacts& loaded) const {
+  if (loaded.runs.empty() || !IsTerminal(loaded.runs.front().state)) return false;
+  const RunRow& row = loaded.runs.front();
+  const auto known = std::find_if(recent_.rbegin(), recent_.rend(),
+                                  [&](const RunRow& recent) { return recent.id == row.id; });
+  return known == recent_.rend() ||
+         (known->state == row.state && known->finished_us == row.finished_us);
+}
+
 bool Domain::Do(const RetryRun& c, const Command& command, Reply* reply, Now now) {
   Run* run = FindRun(c.run);
   if (run == nullptr) {
-    if (c.loaded == nullptr || c.loaded->runs.empty()) {
-      reply->status = NotFound("the run does not exist any more");
+    if (c.loaded == nullptr || !ShowsEnding(*c.loaded)) {
+      reply->status = Refuse(absl::StatusCode::kAborted,
+                             "the run has ended since it was looked up: retry it again");
       return true;
     }
     const RunRow& row = c.loaded->runs.front();

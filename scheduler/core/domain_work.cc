@@ -365,9 +365,11 @@ void Domain::SweepRetry(Run& run, uint32_t task) {
                                         [&](uint32_t up) { return run.clearing[up]; });
   run.clearing[task] = clear;
   if (!clear) return;
-  if (state == TaskState::kReady) {
-    admission_.Leave(run, task);
+  if (state == TaskState::kReady || state == TaskState::kUpForRetry) {
+    if (state == TaskState::kReady) admission_.Leave(run, task);
     SetState(run, task, TaskState::kWaiting, false);
+    // The row may say "up for retry": a reload would go by its time and not wait for its upstream.
+    if (inst.attempt > 0) WriteDecision(run, task, TaskState::kWaiting, Cause::kNone, 0);
   } else if (IsTerminal(state)) {
     SetState(run, task, TaskState::kWaiting, true);
     inst.tries = 0;

@@ -117,7 +117,8 @@ struct CancelRun {
 };
 struct RetryRun {
   RunId run;
-  // The run's facts when it is not live (its rows were read for this); null otherwise.
+  // The run's facts when it is not live (its rows were read for this); null otherwise. ABORTED
+  // when it has ended (again) since they were read: read them anew.
   std::shared_ptr<const DomainFacts> loaded;
 };
 struct ApplyDag {                    // new DAG, or a new version of one

@@ -28,7 +28,7 @@ constexpr std::array<uint16_t, kTaskStateCount> kByItself = {
     /* failed          */ 0,
     /* skipped         */ 0,
     /* upstream_failed */ 0,
-    /* up_for_retry    */ static_cast<uint16_t>(Set(kReady) | kEndings),
+    /* up_for_retry    */ static_cast<uint16_t>(Set(kWaiting, kReady) | kEndings),
     /* deferred        */ static_cast<uint16_t>(Set(kReady) | kEndings),
     /* cancelled       */ 0,
     /* removed         */ 0,
