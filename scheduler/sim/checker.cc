@@ -179,7 +179,7 @@ void Checker::OnDigests(const std::string& memory, const std::string& reloaded) 
   const size_t line = memory.rfind("run ", at);
   const size_t from = line == std::string::npos ? 0 : line;
   Violated(10, fmt::format("reloaded state differs: memory \"{}\" reloaded \"{}\"",
-                           memory.substr(from, 1500), reloaded.substr(from, 1500)));
+                           memory.substr(from, 400), reloaded.substr(from, 400)));
 }
 
 void Checker::OnQuiet(bool in_time) {
