@@ -4,8 +4,10 @@
 
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/base/status.h"
 #include "common/dag/problems.h"
+#include "scheduler/api/utf8.h"
 
 namespace penstock::api {
 namespace {
@@ -48,15 +50,27 @@ std::string DescribeCause(const core::TaskRow& row) {
   return "";
 }
 
-std::string WithCause(std::string sentence, const core::TaskRow& row) {
-  const std::string cause = DescribeCause(row);
-  return cause.empty() ? sentence : fmt::format("{}: {}", sentence, cause);
+// With what the worker had to say about it, as far as one line can hold it.
+std::string WithCause(std::string sentence, const store::TaskRecord& task) {
+  constexpr size_t kMostDetail = 500;
+  std::string detail = task.error.substr(0, task.error.find('\n'));
+  if (detail.size() > kMostDetail) {
+    detail.resize(kMostDetail);
+    detail = detail.substr(0, ValidUtf8Prefix(detail)) + "...";
+  }
+  const std::string cause = DescribeCause(task.row);
+  // The error of an exit code or a signal says the same again.
+  const bool said = task.row.cause == Cause::kExitCode || task.row.cause == Cause::kSignal ||
+                    task.row.cause == Cause::kSkipRequested;
+  if (!cause.empty()) sentence += ": " + cause;
+  if (!detail.empty() && !said) sentence += ": " + detail;
+  return sentence;
 }
 
 std::string OnAttempt(std::string_view what, const store::TaskRecord& task) {
   std::string sentence = fmt::format("{} on attempt {}", what, task.row.attempt);
   if (!task.worker.empty()) sentence += fmt::format(" (worker {})", task.worker);
-  return WithCause(std::move(sentence), task.row);
+  return WithCause(std::move(sentence), task);
 }
 
 core::Explanation Finished(const store::TaskRecord& task, Reason reason, std::string sentence,
@@ -68,6 +82,21 @@ core::Explanation NeverReached(const store::TaskRecord& task, core::RunState run
   return Finished(
       task, Reason::kWaitingUpstream,
       fmt::format("did not run: the run ended ({}) before it could", core::ToString(run)));
+}
+
+// "its trigger rule is all_success; upstream load (failed), check (upstream_failed)"
+std::string DescribeRule(const store::TaskRecord& task, const dag::Topology& topology,
+                         const std::vector<store::TaskRecord>& decisive) {
+  const auto index = static_cast<uint32_t>(task.row.key.task);
+  std::string text =
+      fmt::format("its trigger rule is {}", dag::ToString(topology.trigger_rule(index)));
+  for (size_t i = 0; i < decisive.size(); ++i) {
+    const core::TaskRow& up = decisive[i].row;
+    text += fmt::format("{}{} ({})", i == 0 ? "; upstream " : ", ",
+                        topology.spec(static_cast<uint32_t>(up.key.task)).id,
+                        core::ToString(up.state));
+  }
+  return text;
 }
 
 }  // namespace
@@ -93,7 +122,46 @@ store::TaskRecord Merge(const core::TaskKey& key, const std::optional<store::Tas
   return task;
 }
 
-core::Explanation ExplainRow(const store::TaskRecord& task, core::RunState run) {
+std::string DescribeRetry(const store::TaskRecord& task) {
+  return fmt::format("{}; the next attempt may start at {}", OnAttempt("failed", task),
+                     absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
+                                      absl::FromUnixMicros(task.row.retry_at_us),
+                                      absl::UTCTimeZone()));
+}
+
+bool EndedByRule(const store::TaskRecord& task) {
+  return task.row.cause == Cause::kNone && (task.row.state == TaskState::kSkipped ||
+                                            task.row.state == TaskState::kUpstreamFailed);
+}
+
+bool Decides(dag::TriggerRule rule, core::TaskState ending, core::TaskState upstream) {
+  const bool failed = upstream == TaskState::kFailed || upstream == TaskState::kUpstreamFailed;
+  if (!core::IsTerminal(upstream)) return false;
+  if (ending == TaskState::kUpstreamFailed) return failed;
+  switch (rule) {
+    case dag::TriggerRule::kAllFailed:
+      return !failed;
+    case dag::TriggerRule::kAllSkipped:
+      return upstream != TaskState::kSkipped;
+    case dag::TriggerRule::kOneFailed:
+    case dag::TriggerRule::kOneDone:
+      return true;  // all of them together
+    case dag::TriggerRule::kAllSuccess:
+    case dag::TriggerRule::kAllDone:
+    case dag::TriggerRule::kAllDoneMinOneSuccess:
+    case dag::TriggerRule::kOneSuccess:
+    case dag::TriggerRule::kNoneFailed:
+    case dag::TriggerRule::kNoneFailedMinOneSuccess:
+    case dag::TriggerRule::kNoneSkipped:
+    case dag::TriggerRule::kAlways:
+      break;
+  }
+  return upstream == TaskState::kSkipped;
+}
+
+core::Explanation ExplainRow(const store::TaskRecord& task, core::RunState run,
+                             const dag::Topology& topology,
+                             const std::vector<store::TaskRecord>& decisive) {
   switch (task.row.state) {
     case TaskState::kSuccess:
       return Finished(
@@ -103,12 +171,16 @@ core::Explanation ExplainRow(const store::TaskRecord& task, core::RunState run) 
       return Finished(task, Reason::kFailed, OnAttempt("failed", task),
                       "look at its logs; retry the run when the cause is gone");
     case TaskState::kSkipped:
-      return Finished(task, Reason::kSkipped, WithCause("was skipped", task.row));
+      return Finished(task, Reason::kSkipped,
+                      EndedByRule(task)
+                          ? "was skipped: " + DescribeRule(task, topology, decisive)
+                          : WithCause("was skipped", task));
     case TaskState::kUpstreamFailed:
-      return Finished(task, Reason::kUpstreamFailed, "did not run because an upstream task failed",
+      return Finished(task, Reason::kUpstreamFailed,
+                      "did not run: " + DescribeRule(task, topology, decisive),
                       "retrying the run runs it again too");
     case TaskState::kCancelled:
-      return Finished(task, Reason::kCancelled, WithCause("was cancelled", task.row));
+      return Finished(task, Reason::kCancelled, WithCause("was cancelled", task));
     case TaskState::kRemoved:
       return Finished(task, Reason::kRemoved, "is not part of the run any more");
     case TaskState::kWaiting:

@@ -2,6 +2,7 @@
 // One picture of a task instance from its row and from what the owner sees.
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/dag/topology.h"
@@ -19,8 +20,19 @@ store::TaskRecord WaitingTask(const core::TaskKey& key);
 store::TaskRecord Merge(const core::TaskKey& key, const std::optional<store::TaskRecord>& row,
                         const std::optional<core::TaskView>& view);
 
-// Why an instance of a run that is not live is where it is.
-core::Explanation ExplainRow(const store::TaskRecord& task, core::RunState run);
+// Why an instance that has ended is where it is, or one whose run has ended before it could run.
+// `decisive`: the upstream instances that Decides() picked, for an end without an attempt.
+core::Explanation ExplainRow(const store::TaskRecord& task, core::RunState run,
+                             const dag::Topology& topology,
+                             const std::vector<store::TaskRecord>& decisive = {});
+// Why an instance waits for its next attempt. `task.row` is up_for_retry.
+std::string DescribeRetry(const store::TaskRecord& task);
+
+// Whether an instance came to `ending` (skipped or upstream_failed) without an attempt, so that
+// only its trigger rule tells why.
+bool EndedByRule(const store::TaskRecord& task);
+// Whether an upstream instance in state `upstream` is why a task with that rule ended so.
+bool Decides(dag::TriggerRule rule, core::TaskState ending, core::TaskState upstream);
 
 // The index of a task. NOT_FOUND with a guess at what was meant.
 absl::StatusOr<int32_t> FindTask(const dag::Topology& topology, const std::string& id);

@@ -51,12 +51,56 @@ TEST(MergeTest, DoesNotShowAnEarlierAttemptsEndAsTheNewOnes) {
   EXPECT_EQ(Merge(kKey, Row(TaskState::kLeased, 2), old).row.state, TaskState::kLeased);
 }
 
+dag::Topology ThreeTasks() {
+  auto parsed = dag::ParseDag(
+      "dag: d\ntasks:\n  a: {sh: x}\n  b: {sh: x}\n"
+      "  c: {needs: [a, b], trigger_rule: none_failed, sh: x}\n");
+  return dag::Topology(*std::move(parsed.dag));
+}
+
 TEST(ExplainRowTest, GivesTheCauseOfAFailure) {
-  const core::Explanation failed = ExplainRow(Row(TaskState::kFailed, 2), core::RunState::kFailed);
+  store::TaskRecord task = Row(TaskState::kFailed, 2);
+  const dag::Topology topology = ThreeTasks();
+  const core::Explanation failed = ExplainRow(task, core::RunState::kFailed, topology);
   EXPECT_EQ(failed.reason, core::Reason::kFailed);
   EXPECT_EQ(failed.sentence, "failed on attempt 2 (worker w1): exit code 3");
-  const core::Explanation never = ExplainRow(WaitingTask(kKey), core::RunState::kFailed);
+  task.row.cause = core::Cause::kOutputInvalid;
+  task.error = "line 1: no '='\nand more";
+  EXPECT_EQ(ExplainRow(task, core::RunState::kFailed, topology).sentence,
+            "failed on attempt 2 (worker w1): its output is not valid: line 1: no '='");
+  const core::Explanation never =
+      ExplainRow(WaitingTask(kKey), core::RunState::kFailed, topology);
   EXPECT_THAT(never.sentence, HasSubstr("the run ended (failed)"));
+}
+
+TEST(ExplainRowTest, NamesTheUpstreamThatDecided) {
+  store::TaskRecord task = WaitingTask(kKey);
+  task.row.state = TaskState::kUpstreamFailed;
+  store::TaskRecord up = WaitingTask({RunId(1), 1, -1});
+  up.row.state = TaskState::kFailed;
+  EXPECT_TRUE(EndedByRule(task));
+  EXPECT_EQ(ExplainRow(task, core::RunState::kRunning, ThreeTasks(), {up}).sentence,
+            "did not run: its trigger rule is none_failed; upstream b (failed)");
+}
+
+TEST(ExplainRowTest, TellsWhenTheNextAttemptMayStart) {
+  store::TaskRecord task = Row(TaskState::kUpForRetry, 1);
+  task.row.retry_at_us = 1'700'000'000'000'000;
+  EXPECT_EQ(DescribeRetry(task),
+            "failed on attempt 1 (worker w1): exit code 3; the next attempt may start at "
+            "2023-11-14 22:13:20 UTC");
+}
+
+TEST(DecidesTest, PicksWhatSpeaksAgainstTheRule) {
+  using dag::TriggerRule;
+  const auto skipped = TaskState::kSkipped;
+  EXPECT_TRUE(Decides(TriggerRule::kAllSuccess, skipped, TaskState::kSkipped));
+  EXPECT_FALSE(Decides(TriggerRule::kAllSuccess, skipped, TaskState::kSuccess));
+  EXPECT_TRUE(Decides(TriggerRule::kAllFailed, skipped, TaskState::kSuccess));
+  EXPECT_FALSE(Decides(TriggerRule::kAllFailed, skipped, TaskState::kFailed));
+  EXPECT_TRUE(Decides(TriggerRule::kAllSkipped, skipped, TaskState::kFailed));
+  EXPECT_FALSE(Decides(TriggerRule::kOneFailed, skipped, TaskState::kRunning));
+  EXPECT_TRUE(Decides(TriggerRule::kOneSuccess, TaskState::kUpstreamFailed, TaskState::kFailed));
 }
 
 TEST(FindTaskTest, GuessesWhatWasMeant) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "common/base/status_macros.h"
 #include "scheduler/api/convert.h"
 #include "scheduler/api/cursor.h"
@@ -28,6 +29,12 @@ void CheckInstance(const std::string& ns, const v1::RunRef& run, const std::stri
 
 // A client that leaves map_index out says 0; no task of this version is mapped.
 int32_t MapIndex(int32_t given) { return given <= 0 ? -1 : given; }
+
+void SetExplanation(const core::Explanation& explanation, v1::Explanation* out) {
+  out->set_code(std::string(core::ToString(explanation.reason)));
+  out->set_reason(explanation.sentence);
+  out->set_hint(explanation.hint);
+}
 
 }  // namespace
 
@@ -225,23 +232,72 @@ void TaskHandlers::ExplainHere(const Keyed& keyed, v1::Explanation* response, co
                     done](const absl::StatusOr<std::optional<core::Explanation>>& explanation) {
                      if (!explanation.ok()) return done(explanation.status());
                      if (!explanation->has_value()) return done(ExplainEnded(keyed, response));
-                     const core::Explanation& seen = **explanation;
-                     response->set_code(std::string(core::ToString(seen.reason)));
-                     response->set_reason(seen.sentence);
-                     response->set_hint(seen.hint);
-                     const core::TaskView view{seen.state, seen.attempt, SessionId()};
+                     const auto seen = Complete(keyed, **explanation);
+                     if (!seen.ok()) return done(seen.status());
+                     SetExplanation(*seen, response);
+                     const core::TaskView view{seen->state, seen->attempt, SessionId()};
                      done(FillInstance(keyed, view, response->mutable_instance()));
                    });
+}
+
+absl::StatusOr<core::Explanation> TaskHandlers::Complete(const Keyed& keyed,
+                                                         const core::Explanation& seen) {
+  const bool retry = seen.reason == core::Reason::kRetryAt;
+  if (!retry && !core::IsTerminal(seen.state)) return seen;
+  PENSTOCK_ASSIGN_OR_RETURN(const auto row, s_.catalog.GetTask(keyed.second));
+  if (!row.has_value() || row->row.state != seen.state || row->row.attempt != seen.attempt) {
+    return seen;  // the two were not looked at in the same moment
+  }
+  if (!retry) return FromRow(keyed, *row, keyed.first.run.row.state);
+  core::Explanation explanation = seen;
+  explanation.sentence = DescribeRetry(*row);
+  return explanation;
+}
+
+absl::StatusOr<core::Explanation> TaskHandlers::FromRow(const Keyed& keyed,
+                                                        const store::TaskRecord& task,
+                                                        core::RunState run) {
+  std::vector<store::TaskRecord> decisive;
+  if (EndedByRule(task)) {
+    PENSTOCK_ASSIGN_OR_RETURN(decisive, Decisive(keyed, task));
+  }
+  return ExplainRow(task, run, *keyed.first.version->topology, decisive);
+}
+
+absl::StatusOr<std::vector<store::TaskRecord>> TaskHandlers::Decisive(
+    const Keyed& keyed, const store::TaskRecord& task) {
+  constexpr size_t kNamed = 5;
+  constexpr int kRead = 1000;
+  const dag::Topology& topology = *keyed.first.version->topology;
+  const auto index = static_cast<uint32_t>(keyed.second.task);
+  const auto needs = topology.upstream(index);
+  const absl::flat_hash_set<uint32_t> upstream(needs.begin(), needs.end());
+  std::vector<store::TaskRecord> found;
+  if (upstream.empty()) return found;
+  const auto last = static_cast<int32_t>(*std::max_element(upstream.begin(), upstream.end()));
+  auto at = static_cast<int32_t>(*std::min_element(upstream.begin(), upstream.end())) - 1;
+  while (at < last && found.size() < kNamed) {
+    PENSTOCK_ASSIGN_OR_RETURN(
+        const auto rows,
+        s_.catalog.ListTasks(keyed.second.run, std::make_pair(at, INT32_MAX), kRead));
+    if (rows.empty()) break;
+    at = rows.back().row.key.task;
+    for (const store::TaskRecord& row : rows) {
+      if (!upstream.contains(static_cast<uint32_t>(row.row.key.task))) continue;
+      if (!Decides(topology.trigger_rule(index), task.row.state, row.row.state)) continue;
+      if (found.size() < kNamed) found.push_back(row);
+    }
+  }
+  return found;
 }
 
 absl::Status TaskHandlers::ExplainEnded(const Keyed& keyed, v1::Explanation* response) {
   PENSTOCK_ASSIGN_OR_RETURN(const store::RunRecord run, s_.catalog.GetRun(keyed.second.run));
   PENSTOCK_ASSIGN_OR_RETURN(const auto row, s_.catalog.GetTask(keyed.second));
-  const core::Explanation explanation =
-      ExplainRow(row.value_or(WaitingTask(keyed.second)), run.row.state);
-  response->set_code(std::string(core::ToString(explanation.reason)));
-  response->set_reason(explanation.sentence);
-  response->set_hint(explanation.hint);
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const core::Explanation explanation,
+      FromRow(keyed, row.value_or(WaitingTask(keyed.second)), run.row.state));
+  SetExplanation(explanation, response);
   return FillInstance(keyed, std::nullopt, response->mutable_instance());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Task instances: list, look at, explain.
 #include <memory>
+#include <vector>
 
 #include "penstock/v1/control.pb.h"
 #include "scheduler/api/caller.h"
@@ -52,6 +53,13 @@ class TaskHandlers {
   absl::Status AddHistory(const core::TaskKey& key, v1::TaskInstance* response);
   void ExplainHere(const Keyed& keyed, v1::Explanation* response, const Done& done);
   absl::Status ExplainEnded(const Keyed& keyed, v1::Explanation* response);
+  // From the owner's word, and from the row where that knows more: causes, workers, times.
+  absl::StatusOr<core::Explanation> Complete(const Keyed& keyed, const core::Explanation& seen);
+  absl::StatusOr<core::Explanation> FromRow(const Keyed& keyed, const store::TaskRecord& task,
+                                            core::RunState run);
+  // Upstream instances that decided the end of `task` without an attempt, a few.
+  absl::StatusOr<std::vector<store::TaskRecord>> Decisive(const Keyed& keyed,
+                                                          const store::TaskRecord& task);
 
   const Services& s_;
 };
