@@ -27,6 +27,12 @@ std::string Sha256Hex(std::string_view bytes) {
   return hex;
 }
 
+std::string TooLarge(size_t bytes, size_t most) {
+  return fmt::format("{} bytes are too many, at most {} are allowed: let tasks fetch large files "
+                     "themselves",
+                     bytes, most);
+}
+
 bool HasControl(std::string_view text) {
   for (char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
@@ -64,6 +70,9 @@ void CheckParents(const v1::Bundle& bundle, Checker* check) {
 
 void CheckFiles(const v1::Bundle& bundle, Checker* check) {
   check->Range("bundle: number of files", bundle.files_size(), 1, kMaxBundleFiles);
+  size_t contents = 0;
+  for (const v1::Bundle::File& file : bundle.files()) contents += file.content().size();
+  if (contents > kMaxBundleBytes) check->Problem("bundle", TooLarge(contents, kMaxBundleBytes));
   for (int i = 0; i < bundle.files_size(); ++i) {
     const std::string& path = bundle.files(i).path();
     if (!SafePath(path)) {
@@ -84,10 +93,8 @@ absl::StatusOr<std::string> CheckBundle(std::string_view bytes) {
   if (bytes.empty()) return std::string();
   Checker check;
   v1::Bundle bundle;
-  if (bytes.size() > kMaxBundleBytes) {
-    check.Problem("bundle", fmt::format("{} bytes are too many, at most {} are allowed: let tasks "
-                                        "fetch large files themselves",
-                                        bytes.size(), kMaxBundleBytes));
+  if (bytes.size() > kMaxBundleBytes + kMaxBundleFraming) {
+    check.Problem("bundle", TooLarge(bytes.size(), kMaxBundleBytes));
   } else if (!bundle.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) ||
              bundle.SerializeAsString() != bytes) {
     check.Problem("bundle", "not a Bundle message written field by field in order");

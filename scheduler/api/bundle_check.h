@@ -8,7 +8,9 @@
 
 namespace penstock::api {
 
-inline constexpr size_t kMaxBundleBytes = 16 << 20;
+inline constexpr size_t kMaxBundleBytes = 16 << 20;  // contents of all files together
+// Paths, modes and lengths. With a DAG file of 4 MiB it all fits into kMaxMessageBytes (api.h).
+inline constexpr size_t kMaxBundleFraming = 3 << 20;
 inline constexpr int kMaxBundleFiles = 10'000;
 
 // The hash that names the bundle (SHA-256 of its bytes, hex); "" for no bytes. INVALID_ARGUMENT

@@ -54,8 +54,18 @@ TEST(BundleCheckTest, RefusesBytesThatAreNoBundleInItsOneForm) {
   EXPECT_THAT(CheckBundle("\xFF\xFF"), StatusIs(kInvalid, HasSubstr("not a Bundle")));
   // An unknown field (number 9, varint 1) behind a sound bundle.
   EXPECT_THAT(CheckBundle("\x48\x01" + Bundle({"a"})), StatusIs(kInvalid));
-  EXPECT_THAT(CheckBundle(std::string(kMaxBundleBytes + 1, 'x')),
+  EXPECT_THAT(CheckBundle(std::string(kMaxBundleBytes + kMaxBundleFraming + 1, 'x')),
               StatusIs(kInvalid, HasSubstr("too many")));
+}
+
+TEST(BundleCheckTest, CountsWhatFilesHoldAsTheClientDoes) {
+  v1::Bundle bundle;
+  v1::Bundle::File* file = bundle.add_files();
+  file->set_path("large");
+  file->set_content(std::string(kMaxBundleBytes, 'x'));
+  EXPECT_THAT(CheckBundle(bundle.SerializeAsString()), IsOkAndHolds(MatchesRegex("[0-9a-f]+")));
+  file->mutable_content()->push_back('x');
+  EXPECT_THAT(CheckBundle(bundle.SerializeAsString()), StatusIs(kInvalid, HasSubstr("too many")));
 }
 
 }  // namespace
