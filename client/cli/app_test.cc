@@ -446,7 +446,7 @@ TEST_F(AppTest, ListsTasksWithTheirEnds) {
     task->set_task("load");
     task->set_map_index(3);
     task->set_state(v1::TASK_STATE_FAILED);
-    task->set_tries(2);
+    task->set_attempt(2);
     task->set_cause(v1::CAUSE_OUT_OF_MEMORY);
     task->set_worker("w1");
     task->mutable_started_at()->set_seconds(100);
@@ -455,8 +455,8 @@ TEST_F(AppTest, ListsTasksWithTheirEnds) {
   };
   EXPECT_EQ(Run({"task", "list", "42", "--state", "failed"}), 0);
   EXPECT_EQ(out_,
-            "TASK     STATE   TRIES   TOOK  WORKER  REMARK\n"
-            "load[3]  failed      2  1m05s  w1      out of memory\n");
+            "TASK     STATE   ATTEMPTS   TOOK  WORKER  REMARK\n"
+            "load[3]  failed         2  1m05s  w1      out of memory\n");
 }
 
 TEST_F(AppTest, ExplainsATask) {

@@ -55,10 +55,13 @@ std::string Why(const Ended& ended) {
   }
 }
 
-std::string Remark(const v1::TaskInstance& task) {
-  const std::string why = Why(task);
-  if (task.error().empty()) return why;
-  return why.empty() ? task.error() : why + ": " + task.error();
+// An instance or an attempt. The error of an exit code or a signal says the same again.
+template <typename Ended>
+std::string Remark(const Ended& ended) {
+  const std::string why = Why(ended);
+  const bool said = ended.cause() == v1::CAUSE_EXIT_CODE || ended.cause() == v1::CAUSE_SIGNAL;
+  if (ended.error().empty() || said) return why;
+  return why.empty() ? ended.error() : why + ": " + ended.error();
 }
 
 template <typename Request>
@@ -93,9 +96,9 @@ Result List(Session& session) {
           [](const v1::ListTaskInstancesResponse& page) -> const auto& {
             return page.instances();
           }));
-  Table table({"TASK", "STATE", ">TRIES", ">TOOK", "WORKER", "REMARK"});
+  Table table({"TASK", "STATE", ">ATTEMPTS", ">TOOK", "WORKER", "REMARK"});
   for (const v1::TaskInstance& task : tasks) {
-    table.Add({Name(task), StateCell(task.state()), std::to_string(task.tries()),
+    table.Add({Name(task), StateCell(task.state()), std::to_string(task.attempt()),
                Took(task, session.now()), task.worker(), Remark(task)});
   }
   ShowList(session, tasks, table);
@@ -104,14 +107,19 @@ Result List(Session& session) {
 
 std::string DescribeEarlier(const Session& session, const v1::TaskInstance& task) {
   if (task.earlier().empty()) return "";
-  Table table({">ATTEMPT", "STATE", ">TOOK", "WORKER", "COUNTS AS A TRY", "REMARK"});
+  Table table({">ATTEMPT", "STATE", ">TOOK", "WORKER", "COUNTED", "REMARK"});
   for (const v1::Attempt& attempt : task.earlier()) {
-    const std::string why = Why(attempt);
     table.Add({std::to_string(attempt.attempt()), StateCell(attempt.state()),
                Took(attempt, session.now()), attempt.worker(), attempt.charged() ? "yes" : "no",
-               attempt.error().empty() ? why : why + ": " + attempt.error()});
+               Remark(attempt)});
   }
   return "\nEarlier attempts:\n" + table.Render(session.color());
+}
+
+// How often it was given to a worker, and how much of its retries that has cost.
+std::string Attempts(const v1::TaskInstance& task) {
+  if (task.tries() == 0) return std::to_string(task.attempt());
+  return fmt::format("{} ({} counted against its retries)", task.attempt(), task.tries());
 }
 
 std::string Describe(const Session& session, const v1::TaskInstance& task) {
@@ -121,7 +129,7 @@ std::string Describe(const Session& session, const v1::TaskInstance& task) {
   fields.Add("state", StateCell(task.state()));
   fields.Add("cause", Why(task));
   fields.Add("error", task.error());
-  fields.Add("attempt", fmt::format("{} (try {})", task.attempt(), task.tries()));
+  fields.Add("attempts", Attempts(task));
   fields.Add("worker", task.worker());
   if (task.has_started_at()) fields.Add("started", FormatUtc(ToTime(task.started_at())));
   if (task.has_finished_at()) fields.Add("finished", FormatUtc(ToTime(task.finished_at())));
