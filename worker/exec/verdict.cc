@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "worker/exec/output.h"
 
 namespace penstock::worker::exec {
 namespace {
@@ -21,6 +22,13 @@ Report Failed(Report report, Cause cause, std::string error) {
   report.cause = cause;
   report.error = std::move(error);
   return report;
+}
+
+// What a message can carry: the guardian's buffer may end within a character, and names of files
+// are any bytes.
+std::string_view Utf8Part(std::string_view text) {
+  while (!IsUtf8(text)) text.remove_suffix(1);
+  return text;
 }
 
 std::string OutOfMemoryText(const AttemptFacts& facts) {
@@ -75,7 +83,7 @@ Report Judge(const guard::Ended& ended, const AttemptFacts& facts,
       return JudgeOwnEnd(std::move(report), ended, facts, output);
     case guard::EndedBy::kNotStarted:
       return Failed(std::move(report), Cause::kSpawnFailed,
-                    fmt::format("cannot start: {}", ended.error.data()));
+                    fmt::format("cannot start: {}", Utf8Part(ended.error.data())));
     case guard::EndedBy::kLease:
       return Failed(std::move(report), Cause::kLeaseLost, "the worker's lease ran out");
     case guard::EndedBy::kGuardianLost:

@@ -45,6 +45,12 @@ TEST(JudgeTest, BadOutputFailsAnOtherwiseGoodAttempt) {
   EXPECT_EQ(report.error, "$PENSTOCK_OUTPUT is not UTF-8");
 }
 
+TEST(JudgeTest, WhatIsTooLongForTheGuardianIsNotCutWithinACharacter) {
+  guard::Ended ended = Ended(guard::EndedBy::kNotStarted, 0);
+  std::strcpy(ended.error.data(), "cannot execute /b\xc3\xa4\xc3");
+  EXPECT_EQ(Judge(ended, {}, std::string()).error, "cannot start: cannot execute /b\xc3\xa4");
+}
+
 TEST(JudgeTest, ExitCodesAndSignalsAreToldExactly) {
   const Report code = JudgeOwn(ExitStatus(3));
   EXPECT_EQ(code.outcome, Outcome::kFailed);
