@@ -111,6 +111,7 @@ std::optional<RunId> RunIdOfKey(std::string_view key) {
   constexpr std::string_view kPrefix = "run-";
   if (key.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
   key.remove_prefix(kPrefix.size());
+  if (key.substr(0, 1) == "0") return std::nullopt;  // one key for each run
   int64_t id = 0;
   const auto [ptr, error] = std::from_chars(key.data(), key.data() + key.size(), id);
   if (error != std::errc() || ptr != key.data() + key.size() || id <= 0) return std::nullopt;

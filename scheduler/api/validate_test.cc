@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/testing/status_matchers.h"
+#include "scheduler/api/convert.h"
 #include "scheduler/api/cursor.h"
 #include "scheduler/api/utf8.h"
 
@@ -95,6 +96,13 @@ TEST(CursorTest, RefusesANumberCursorThatIsNone) {
   EXPECT_THAT(ReadNumberCursor("runs", ""), IsOkAndHolds(int64_t{0}));
   for (const char* bad : {"-1", "1x", "99999999999999999999", "x"}) {
     EXPECT_THAT(ReadNumberCursor("runs", MakeCursor("runs", bad)), StatusIs(kInvalid)) << bad;
+  }
+}
+
+TEST(RunIdOfKeyTest, ReadsTheOneFormThatPenstockMakes) {
+  EXPECT_EQ(RunIdOfKey("run-70"), RunId(70));
+  for (const char* other : {"run-", "run-0", "run-070", "run--7", "run-7x", "Run-7", "7"}) {
+    EXPECT_EQ(RunIdOfKey(other), std::nullopt) << other;
   }
 }
 
