@@ -16,6 +16,7 @@ export PENSTOCK_ADDRESS=127.0.0.1:7600
 failures=0
 
 cleanup() {
+  [ -z "${PENSTOCK_CHAOS_KEEP:-}" ] || cp -r "$work" "$PENSTOCK_CHAOS_KEEP"
   "$bin/penstock" standalone --data "$work/data" --stop >/dev/null 2>&1
   rm -rf "$work"
 }
@@ -88,14 +89,22 @@ verdict() {
   fi
 }
 
+# running N: so many of the long tasks have started (20 s).
+running() {
+  local i
+  for i in $(seq 200); do
+    [ "$(grep -c '^long.* start' "$work/truth")" -ge "$1" ] && return
+    sleep 0.1
+  done
+}
 scheduler_pid() { state ".schedulers[] | select(.name == \"$1\") | .pid"; }
 
 for scenario in $scenarios; do
   case $scenario in
     kill-owner)
-      cluster 2 2 30; dag 60 3000; start; sleep 3
+      cluster 2 2 120; dag 200 10000; start; running 200
       kill -9 "$(scheduler_pid "$(owner)")"
-      finish; verdict "$scenario" 3060 1.0 0 ;;
+      finish; verdict "$scenario" 10200 1.0 0 ;;
     stop-owner)
       cluster 2 2 30; dag 60 3000; start; sleep 3
       stopped=$(scheduler_pid "$(owner)")

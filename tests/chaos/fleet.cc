@@ -1,0 +1,183 @@
+#include "tests/chaos/fleet.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <csignal>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "fmt/format.h"
+
+namespace penstock::chaos {
+namespace {
+
+constexpr absl::Duration kStopPatience = absl::Seconds(20);
+
+// A port that nobody listens on at the moment.
+int FreePort() {
+  const process::UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  PENSTOCK_CHECK(bind(fd.get(), any, size) == 0 && getsockname(fd.get(), any, &size) == 0,
+                 "loopback has free ports");
+  return ntohs(address.sin_port);
+}
+
+std::string Loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
+
+}  // namespace
+
+absl::Status Node::Start() {
+  PENSTOCK_ASSIGN_OR_RETURN(process_, process::SpawnDaemon(spec_));
+  return absl::OkStatus();
+}
+
+void Node::Kill() {
+  Signal(SIGKILL);
+  (void)process::Terminate(process_, absl::Seconds(5));  // reaps it
+}
+
+absl::StatusOr<std::unique_ptr<RunningProxy>> RunningProxy::Start(
+    const service::ListenAddress& server) {
+  PENSTOCK_ASSIGN_OR_RETURN(auto proxy,
+                            FaultProxy::Listen({"127.0.0.1", 0, false}, server, RealClock()));
+  return std::unique_ptr<RunningProxy>(new RunningProxy(std::move(proxy)));
+}
+
+void RunningProxy::Command(std::string_view line) {
+  PENSTOCK_CHECK(ApplyCommand(line, &state_).ok(), "a known command");
+  proxy_->Set(state_);
+}
+
+absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Start(const FleetOptions& options) {
+  std::unique_ptr<Fleet> fleet(new Fleet(options));
+  PENSTOCK_RETURN_IF_ERROR(fleet->StartAll());
+  return fleet;
+}
+
+absl::Status Fleet::StartAll() {
+  pgserver::PrivateServerOptions server;
+  server.dir = options_.data_dir + "/postgres";
+  server.stop_with_parent = true;
+  PENSTOCK_ASSIGN_OR_RETURN(postgres_, pgserver::PrivateServer::Start(server));
+  PENSTOCK_RETURN_IF_ERROR(postgres_->EnsureDatabase("penstock"));
+  schedulers_.reserve(static_cast<size_t>(options_.schedulers));
+  for (int i = 1; i <= options_.schedulers; ++i) PENSTOCK_RETURN_IF_ERROR(AddScheduler(i));
+  for (int i = 1; i <= options_.workers; ++i) AddWorker(i);
+  return Heal();
+}
+
+absl::Status Fleet::AddScheduler(int number) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      auto database, RunningProxy::Start({postgres_->socket_dir() + "/.s.PGSQL.5432", 0, true}));
+  const int port = FreePort();
+  PENSTOCK_ASSIGN_OR_RETURN(auto front, RunningProxy::Start({"127.0.0.1", port, false}));
+  const std::string dsn_file = fmt::format("{}/dsn-{}", options_.data_dir, number);
+  std::ofstream(dsn_file) << fmt::format("host=127.0.0.1 port={} user=penstock dbname=penstock\n",
+                                         database->port());
+  process::ProcessSpec spec;
+  spec.argv = {options_.bin_dir + "/penstock-scheduler",
+               "--dsn-file",
+               dsn_file,
+               "--listen",
+               Loopback(port),
+               "--advertise",
+               Loopback(front->port()),
+               "--http",
+               Loopback(FreePort()),
+               "--name",
+               fmt::format("scheduler-{}", number),
+               "--log-dir",
+               options_.data_dir + "/task-logs",
+               "--domain-term",
+               options_.domain_term,
+               "--session-term",
+               options_.session_term,
+               "--outage",
+               options_.outage,
+               "--infra-retries",
+               "1000",
+               "--exit-with-parent"};
+  spec.log_file = fmt::format("{}/scheduler-{}.log", options_.data_dir, number);
+  schedulers_.emplace_back(std::move(spec));
+  addresses_.push_back(Loopback(port));
+  database_proxies_.push_back(std::move(database));
+  scheduler_proxies_.push_back(std::move(front));
+  return absl::OkStatus();
+}
+
+void Fleet::AddWorker(int number) {
+  std::vector<std::string> fronts;
+  for (const auto& proxy : scheduler_proxies_) fronts.push_back(Loopback(proxy->port()));
+  process::ProcessSpec spec;
+  spec.argv = {options_.bin_dir + "/penstock-worker",
+               "--schedulers",
+               absl::StrJoin(fronts, ","),
+               "--http",
+               Loopback(FreePort()),
+               "--name",
+               fmt::format("worker-{}", number),
+               "--slots",
+               std::to_string(options_.slots),
+               "--work-dir",
+               fmt::format("{}/work-{}", options_.data_dir, number),
+               "--exit-with-parent"};
+  spec.log_file = fmt::format("{}/worker-{}.log", options_.data_dir, number);
+  workers_.emplace_back(std::move(spec));
+}
+
+Fleet::~Fleet() {
+  for (Node& node : workers_) node.Kill();
+  for (Node& node : schedulers_) node.Kill();
+  if (postgres_ != nullptr) {
+    (void)postgres_->Stop(pgserver::StopMode::kImmediate, kStopPatience);
+  }
+}
+
+absl::Status Fleet::Heal() {
+  if (postgres_->Poll() != pgserver::ServerState::kRunning) {
+    PENSTOCK_RETURN_IF_ERROR(postgres_->Restart());
+  }
+  for (auto& proxy : database_proxies_) proxy->Command("pass");
+  for (auto& proxy : scheduler_proxies_) proxy->Command("pass");
+  for (std::vector<Node>* nodes : {&schedulers_, &workers_}) {
+    for (Node& node : *nodes) {
+      node.Signal(SIGCONT);
+      if (!node.alive()) PENSTOCK_RETURN_IF_ERROR(node.Start());
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::unique_ptr<client::Client> Fleet::NewClient(absl::Duration retry_for) const {
+  client::ClientOptions options;
+  options.addresses = addresses_;
+  options.retry_for = retry_for;
+  return std::make_unique<client::Client>(std::move(options), RealClock());
+}
+
+std::string Fleet::Query(const std::string& sql) const {
+  process::ProcessSpec spec;
+  spec.argv = {(postgres_->bin_dir() / "psql").string(),
+               "-XAtq",
+               "-d",
+               postgres_->Dsn("penstock"),
+               "-c",
+               sql};
+  const auto result = process::RunCommand(spec, absl::Minutes(1));
+  if (!result.ok()) return result.status().ToString();
+  std::string text = result->output;
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+}  // namespace penstock::chaos

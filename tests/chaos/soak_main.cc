@@ -1,0 +1,330 @@
+// penstock-soak: a fleet under load and random faults, judged by what its tasks wrote themselves.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "common/service/thread.h"
+#include "fmt/format.h"
+#include "tests/chaos/faults.h"
+#include "tests/chaos/fleet.h"
+#include "tests/chaos/truth.h"
+
+namespace penstock::chaos {
+namespace {
+
+constexpr const char* kHelp =
+    "penstock-soak: runs a fleet of the binaries of build/<preset>/bin under load and faults\n"
+    "  --seconds N      of faults (180)\n"
+    "  --seed N         of the faults (1)\n"
+    "  --pause MS       between two faults, on average (2500)\n"
+    "  --pace MS        between two runs of 9 tasks (150)\n"
+    "  --schedulers N   (3)   --workers N   (3)\n"
+    "  --bin DIR        the programs (../bin of this one)\n"
+    "  --keep           leave the data, logs and the tasks' file for a look\n"
+    "Ends with 0 when nothing was lost, doubled, overlapping, out of order or over its limit.\n";
+
+struct Settings {
+  int64_t seconds = 180;
+  uint64_t seed = 1;
+  absl::Duration pause = absl::Milliseconds(2500);
+  absl::Duration pace = absl::Milliseconds(150);
+  bool keep = false;
+  FleetOptions fleet;
+};
+
+constexpr absl::Duration kBoundAfterFaults = absl::Seconds(90);
+constexpr int kPoolSlots = 3;
+
+// bash knows the time without starting a program.
+std::string Dag(const std::string& truth) {
+  const auto task = [](std::string_view id, std::string_view needs, std::string_view pool,
+                       int tenths) {
+    return fmt::format(
+        "  {}:\n    needs: [{}]\n{}    sh: |\n"
+        "      note() {{ echo \"$PENSTOCK_RUN_ID $PENSTOCK_TASK $PENSTOCK_ATTEMPT $1 "
+        "$EPOCHREALTIME\" >>\"$TRUTH\"; }}\n"
+        "      note start\n"
+        "      for i in $(seq {}); do sleep 0.1; note alive; done\n"
+        "      note end\n",
+        id, needs, pool, tenths);
+  };
+  const std::string pool = "    pool: soak\n";
+  std::string yaml = fmt::format(
+      "dag: soak\nmax_active_runs: 100000\n"
+      "defaults: {{shell: /bin/bash -e, env: {{TRUTH: '{}'}}}}\ntasks:\n",
+      truth);
+  yaml += task("first", "", "", 0) + task("left", "first", "", 0) + task("right", "first", "", 1);
+  yaml += task("slow", "first", "", 15) + task("pool1", "first", pool, 2);
+  yaml += task("pool2", "left", pool, 2) + task("join", "left, right", "", 0);
+  yaml += task("chain", "join", "", 0) + task("last", "chain, slow, pool1, pool2", "", 0);
+  return yaml;
+}
+
+Expected Rules() {
+  return {{"first", "left", "right", "slow", "pool1", "pool2", "join", "chain", "last"},
+          {{"left", {"first"}},
+           {"right", {"first"}},
+           {"slow", {"first"}},
+           {"pool1", {"first"}},
+           {"pool2", {"left"}},
+           {"join", {"left", "right"}},
+           {"chain", {"join"}},
+           {"last", {"chain", "slow", "pool1", "pool2"}}},
+          {"pool1", "pool2"},
+          kPoolSlots};
+}
+
+// Submits runs at a pace until it is stopped; remembers those that were acknowledged.
+class Load {
+ public:
+  Load(std::unique_ptr<client::Client> client, absl::Duration pace)
+      : client_(std::move(client)), pace_(pace), thread_("load", [this] { Run(); }) {}
+  ~Load() { Stop(); }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  void Stop() {
+    stop_ = true;
+    thread_.Join();
+  }
+  // After Stop().
+  const std::vector<int64_t>& acknowledged() const { return acknowledged_; }
+  int refused() const { return refused_; }
+
+ private:
+  void Run() {
+    while (!stop_) {
+      v1::CreateRunRequest request;
+      request.set_namespace_("default");
+      request.set_dag("soak");
+      const auto run = client_->CreateRun(request);
+      if (run.ok())
+        acknowledged_.push_back(run->id());
+      else
+        ++refused_;
+      absl::SleepFor(pace_);
+    }
+  }
+
+  const std::unique_ptr<client::Client> client_;
+  const absl::Duration pace_;
+  std::atomic<bool> stop_{false};
+  std::vector<int64_t> acknowledged_;
+  int refused_ = 0;
+  service::Thread thread_;
+};
+
+absl::Status Prepare(client::Client& client, const std::string& truth) {
+  v1::SetPoolRequest pool;
+  pool.set_namespace_("default");
+  pool.set_name("soak");
+  pool.set_slots(kPoolSlots);
+  PENSTOCK_RETURN_IF_ERROR(client.SetPool(pool).status());
+  v1::ApplyDagRequest dag;
+  dag.set_namespace_("default");
+  dag.set_yaml(Dag(truth));
+  return client.ApplyDag(dag).status();
+}
+
+// How long after `begin` no run was live any more; an error after the bound.
+absl::StatusOr<absl::Duration> WaitForEnd(client::Client& client) {
+  const SteadyTime begin = RealClock().Steady();
+  v1::ListRunsRequest live;
+  live.set_namespace_("default");
+  live.add_states(v1::RUN_STATE_QUEUED);
+  live.add_states(v1::RUN_STATE_RUNNING);
+  live.set_page_size(1);
+  for (;;) {
+    const auto runs = client.ListRuns(live);
+    const absl::Duration waited = RealClock().Steady() - begin;
+    if (runs.ok() && runs->runs_size() == 0) return waited;
+    if (waited > kBoundAfterFaults) {
+      return absl::DeadlineExceededError(
+          runs.ok() ? fmt::format("run {} has not ended", runs->runs(0).id())
+                    : runs.status().ToString());
+    }
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+}
+
+// What Penstock says of a run against what its tasks wrote: each instance succeeded, by an attempt
+// that really ended.
+void Compare(client::Client& client, int64_t run,
+             const std::map<std::tuple<int64_t, std::string, int32_t>, const Execution*>& known,
+             std::vector<std::string>* violations) {
+  v1::ListTaskInstancesRequest request;
+  request.set_namespace_("default");
+  request.mutable_run()->set_id(run);
+  request.set_page_size(100);
+  const auto answer = client.ListTaskInstances(request);
+  if (!answer.ok()) {
+    violations->push_back(fmt::format("run {} is lost: {}", run, answer.status().ToString()));
+    return;
+  }
+  for (const v1::TaskInstance& instance : answer->instances()) {
+    const auto found = known.find({run, instance.task(), instance.attempt()});
+    const bool ended = found != known.end() && found->second->ends == 1;
+    if (instance.state() == v1::TASK_STATE_SUCCESS && ended) continue;
+    violations->push_back(fmt::format("run {} task {}: {} by attempt {}, which {}", run,
+                                      instance.task(), v1::TaskState_Name(instance.state()),
+                                      instance.attempt(), ended ? "ended" : "did not end"));
+  }
+}
+
+class Soak {
+ public:
+  explicit Soak(Settings settings) : settings_(std::move(settings)) {}
+
+  absl::StatusOr<bool> Run() {
+    const std::string truth_file = settings_.fleet.data_dir + "/truth";
+    std::ofstream(truth_file).close();
+    PENSTOCK_ASSIGN_OR_RETURN(fleet_, Fleet::Start(settings_.fleet));
+    const auto client = fleet_->NewClient(absl::Seconds(60));
+    PENSTOCK_RETURN_IF_ERROR(Prepare(*client, truth_file));
+    begin_ = RealClock().Steady();
+    Load load(fleet_->NewClient(absl::Seconds(30)), settings_.pace);
+    FaultStorm storm(*fleet_, settings_.seed, settings_.pause, RealClock(),
+                     [this](const std::string& line) { Tell(line); });
+    absl::SleepFor(absl::Seconds(3));
+    const std::string memory = Memory();
+    while (RealClock().Steady() - begin_ < absl::Seconds(settings_.seconds)) {
+      storm.Step();
+      absl::SleepFor(absl::Milliseconds(20));
+    }
+    storm.Calm();
+    PENSTOCK_RETURN_IF_ERROR(fleet_->Heal());
+    load.Stop();
+    const auto recovery = WaitForEnd(*client);
+    std::stringstream text;
+    text << std::ifstream(truth_file).rdbuf();
+    const Truth truth = ParseTruth(text.str());
+    Verdict verdict = Judge(truth, load.acknowledged(), Rules());
+    if (!recovery.ok()) verdict.violations.push_back(recovery.status().ToString());
+    std::map<std::tuple<int64_t, std::string, int32_t>, const Execution*> known;
+    for (const Execution& e : truth.executions) known[{e.run, e.task, e.attempt}] = &e;
+    for (const int64_t run : load.acknowledged()) {
+      Compare(*client, run, known, &verdict.violations);
+    }
+    std::printf(
+        "\nfaults %d, runs acknowledged %zu (refused %d), attempts %lld (%lld repeated)\n"
+        "longest gap between two starts %.1f s, most in the pool of %d: %d\n"
+        "all ended %.1f s after the last fault\n"
+        "memory then: %s\nmemory now:  %s\ndead tuples: %s\n",
+        storm.count(), load.acknowledged().size(), load.refused(),
+        static_cast<long long>(verdict.attempts), static_cast<long long>(verdict.repeated),
+        verdict.longest_gap, kPoolSlots, verdict.most_in_pool,
+        absl::ToDoubleSeconds(recovery.value_or(absl::InfiniteDuration())), memory.c_str(),
+        Memory().c_str(), fleet_->Query("select sum(n_dead_tup) from pg_stat_user_tables").c_str());
+    for (const std::string& violation : verdict.violations) {
+      std::printf("VIOLATION %s\n", violation.c_str());
+    }
+    return verdict.violations.empty();
+  }
+
+ private:
+  void Tell(const std::string& line) {
+    std::printf("%7.2f %s\n", absl::ToDoubleSeconds(RealClock().Steady() - begin_), line.c_str());
+    std::fflush(stdout);
+  }
+
+  // Resident megabytes of each scheduler and worker.
+  std::string Memory() {
+    std::string text;
+    for (auto* nodes : {&fleet_->schedulers(), &fleet_->workers()}) {
+      for (const Node& node : *nodes) {
+        std::ifstream file(fmt::format("/proc/{}/statm", node.pid()));
+        int64_t size = 0, resident = 0;
+        file >> size >> resident;
+        text += fmt::format("{} ", resident * sysconf(_SC_PAGESIZE) / 1'000'000);
+      }
+    }
+    return text + "MB";
+  }
+
+  const Settings settings_;
+  std::unique_ptr<Fleet> fleet_;
+  SteadyTime begin_;
+};
+
+bool Parse(const std::vector<std::string>& args, Settings* settings) {
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--keep") {
+      settings->keep = true;
+      continue;
+    }
+    if (i + 1 == args.size()) return false;
+    const std::string& value = args[++i];
+    const std::string& flag = args[i - 1];
+    const int64_t number = std::atoll(value.c_str());
+    if (flag == "--seconds")
+      settings->seconds = number;
+    else if (flag == "--seed")
+      settings->seed = static_cast<uint64_t>(number);
+    else if (flag == "--pause")
+      settings->pause = absl::Milliseconds(number);
+    else if (flag == "--pace")
+      settings->pace = absl::Milliseconds(number);
+    else if (flag == "--schedulers")
+      settings->fleet.schedulers = static_cast<int>(number);
+    else if (flag == "--workers")
+      settings->fleet.workers = static_cast<int>(number);
+    else if (flag == "--bin")
+      settings->fleet.bin_dir = value;
+    else
+      return false;
+  }
+  return settings->seconds > 0 && settings->fleet.schedulers > 0 && settings->fleet.workers > 0;
+}
+
+int Main(const std::vector<std::string>& args) {
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  const auto self = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  Settings settings;
+  settings.fleet.schedulers = 3;
+  settings.fleet.workers = 3;
+  settings.fleet.bin_dir = (self.parent_path() / "bin").string();
+  if (!Parse(args, &settings)) {
+    std::fputs(kHelp, stderr);
+    return 2;
+  }
+  std::string dir = (std::filesystem::temp_directory_path() / "penstock-soak-XXXXXX").string();
+  if (mkdtemp(dir.data()) == nullptr) {
+    std::fprintf(stderr, "cannot make %s: set TMPDIR\n", dir.c_str());
+    return 2;
+  }
+  chmod(dir.c_str(), 0711);  // NOLINT: PostgreSQL's user must get through
+  settings.fleet.data_dir = dir;
+  std::printf("seed %llu, %lld s, data in %s\n", static_cast<unsigned long long>(settings.seed),
+              static_cast<long long>(settings.seconds), dir.c_str());
+  absl::StatusOr<bool> good = Soak(settings).Run();
+  if (!good.ok()) std::printf("FAILED %s\n", good.status().ToString().c_str());
+  const bool passed = good.value_or(false);
+  if (!settings.keep && passed) {
+    std::error_code ignored;
+    std::filesystem::remove_all(dir, ignored);
+  } else {
+    std::printf("kept: %s\n", dir.c_str());
+  }
+  std::puts(passed ? "PASS" : "FAIL");
+  return passed ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace penstock::chaos
+
+int main(int argc, char** argv) {
+  return penstock::chaos::Main(std::vector<std::string>(argv + 1, argv + argc));
+}
