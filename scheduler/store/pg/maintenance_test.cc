@@ -170,12 +170,17 @@ TEST_F(MaintenanceTest, TheFenceIsPrunedFarBehindTheOwner) {
   EXPECT_EQ(owner_.Flush(FlushBatch()).verdict, store::FlushVerdict::kFenced);
 }
 
-TEST_F(MaintenanceTest, SessionsOfLiveRunsAreRemembered) {
+// One that is connected to the owner in office is remembered however long ago its hello was: it may
+// be given work at any moment, and a later owner must know how long it was trusted.
+TEST_F(MaintenanceTest, SessionsOfLiveRunsAndOfTheOwnerInOfficeAreRemembered) {
   FlushBatch batch;
-  batch.sessions = {MakeSession(kSession.value(), "busy"), MakeSession(42, "gone")};
+  batch.sessions = {MakeSession(kSession.value(), "busy"), MakeSession(42, "idle")};
   owner_.MustFlush(batch);
   AddRun("live", 0);
   Sql("update penstock.worker_session set hello_us = 1");
+  ASSERT_TRUE(maintenance_.Retain(kDay, 1).ok());
+  EXPECT_EQ(SqlInt("select count(*) from penstock.worker_session"), 2);
+  const Owner next(*database_, ns_.domain, owner_.epoch);
   ASSERT_TRUE(maintenance_.Retain(kDay, 1).ok());
   EXPECT_EQ(SqlInt("select count(*) from penstock.worker_session"), 1);
   EXPECT_EQ(SqlInt("select session from penstock.session_domain"), kSession.value());
