@@ -204,7 +204,8 @@ void Checker::OnQuiet(bool in_time) {
   }
   Epoch last;
   FlushSeq expected(1);
-  for (const auto& [seq, epoch] : store_.fence()) {
+  for (const auto& [seq, row] : store_.fence()) {
+    const Epoch epoch = row.epoch;
     if (seq != expected) Violated(9, fmt::format("flush {} is missing", expected.value()));
     if (epoch < last) Violated(9, fmt::format("epoch fell at flush {}", seq.value()));
     last = epoch;

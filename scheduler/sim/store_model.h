@@ -59,19 +59,49 @@ class StoreModel : public store::DomainStore {
   const core::RunRow* FindRun(RunId id) const;
   const core::TaskRow* FindTask(const core::TaskKey& key) const;
   const absl::btree_map<RunId, core::RunRow>& runs() const { return runs_; }
-  const std::map<FlushSeq, Epoch>& fence() const { return fence_; }
+  struct FenceRow {
+    Epoch epoch;
+    bool load = false;  // written by a load, not by a flush
+  };
+  const std::map<FlushSeq, FenceRow>& fence() const { return fence_; }
   // The run that a client's key made; null = none.
   const core::RunRow* FindByIdempotencyKey(const std::string& key) const;
+  const core::RunRow* FindByIdempotencyKey(DagId dag, const std::string& key) const;
   int RunsWithKey(const std::string& key) const;
   int32_t PoolSlots(const std::string& name) const;  // 0 when there is no such pool
   // What a load would read now; changes nothing.
   core::DomainFacts Facts() const;
+  const absl::btree_map<SessionId, core::SessionRow>& sessions() const { return sessions_; }
+
+  // ---- What else writes to the database ----
+  // As store::Maintenance: finished runs that ended before the cutoff go, with all that is theirs,
+  // and sessions that nobody needs; all are taken to be older than the cutoff.
+  void Retain(int64_t cutoff_us);
+  void AddInbox(int64_t id) { inbox_.insert(id); }
+
   // Called with each batch just before it takes effect.
   std::function<void(const core::FlushBatch&)> on_commit;
 
  private:
+  using Place = std::pair<int32_t, int32_t>;  // task, map
+  struct Dag {
+    core::DagRow row;
+    bool deleted = false;
+  };
+  using Changed = absl::flat_hash_map<core::TaskKey, core::TaskRow>;
+  static Place PlaceOf(const core::TaskKey& key) { return {key.task, key.map}; }
+
+  // Each in the order of the keys, as the database looks at them: the first is the culprit.
   absl::Status Check(const core::FlushBatch& batch, RunId* culprit) const;
+  absl::Status CheckNewRuns(const std::vector<core::RunRow>& runs, RunId* culprit) const;
+  absl::Status CheckDags(const std::vector<core::DagUpdate>& updates) const;
+  absl::Status CheckTasks(const core::FlushBatch& batch, RunId* culprit) const;
+  absl::Status CheckRunUpdates(const core::FlushBatch& batch, RunId* culprit) const;
+  const core::TaskRow* Current(const Changed& changed, const core::TaskKey& key) const;
+  bool Follows(FlushSeq seq, Epoch epoch) const;
   void Write(Epoch epoch, const core::FlushBatch& batch);
+  void WriteTasks(const core::FlushBatch& batch);
+  void AddSessions(core::DomainFacts* facts) const;
   core::DomainFacts Load();
   FlushSeq InsertFence(Epoch epoch);
 
@@ -79,17 +109,19 @@ class StoreModel : public store::DomainStore {
   const Mutation mutation_;
   Epoch epoch_;
   SchedulerId owner_;
-  std::map<FlushSeq, Epoch> fence_;
+  std::map<FlushSeq, FenceRow> fence_;
   int loads_without_progress_ = 0;
   int64_t next_id_ = (int64_t{1} << 40) + 1;
   std::vector<core::NamespaceRow> namespaces_;
-  absl::btree_map<DagId, core::DagRow> dags_;
+  absl::btree_map<DagId, Dag> dags_;
   absl::btree_map<std::string, core::PoolRow> pools_;
   absl::btree_map<RunId, core::RunRow> runs_;
-  absl::flat_hash_map<RunId, absl::btree_map<int32_t, core::TaskRow>> tasks_;
+  absl::flat_hash_map<RunId, absl::btree_map<Place, core::TaskRow>> tasks_;
   absl::btree_map<SessionId, core::SessionRow> sessions_;
   std::map<std::pair<DagId, std::string>, RunId> by_key_;
+  std::map<std::pair<DagId, int64_t>, RunId> by_date_;
   std::multimap<std::string, RunId> by_idempotency_;
+  std::set<int64_t> inbox_;
 };
 
 }  // namespace penstock::sim
