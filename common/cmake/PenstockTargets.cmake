@@ -43,8 +43,10 @@ function(penstock_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp second_deadlock_stack=1;UBSAN_OPTIONS=print_stacktrace=1")
+  if(PENSTOCK_SANITIZE)
+    math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
   if("pg" IN_LIST ARG_LABELS)
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED penstock_pg)
     set_property(TEST ${name} APPEND PROPERTY
