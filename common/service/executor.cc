@@ -89,8 +89,34 @@ class Strand::State : public std::enable_shared_from_this<Strand::State> {
   // One turn runs a few jobs and then queues again, so that a busy strand does not keep a thread.
   static constexpr int kJobsPerTurn = 16;
 
+  // A turn in the executor's queue. Should it be dropped there, the strand's jobs go with it: they
+  // may own what owns the strand.
+  class Ticket {
+   public:
+    explicit Ticket(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    ~Ticket() {
+      if (state_ != nullptr) state_->Drop();
+    }
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+    std::shared_ptr<State> Use() { return std::exchange(state_, nullptr); }
+
+   private:
+    std::shared_ptr<State> state_;  // shared with the strand
+  };
+
   bool Schedule() {
-    return executor_.TryPost([self = shared_from_this()] { self->Turn(); });
+    const auto ticket = std::make_shared<Ticket>(shared_from_this());
+    if (executor_.TryPost([ticket] { ticket->Use()->Turn(); })) return true;
+    ticket->Use();
+    return false;
+  }
+
+  void Drop() {
+    std::deque<std::function<void()>> dropped;  // destroyed without the lock
+    MutexLock lock(&mu_);
+    dropped.swap(queue_);
+    scheduled_ = false;
   }
 
   void Turn() {

@@ -126,6 +126,26 @@ TEST(StrandTest, RefusesWhenItsOwnQueueOrTheExecutorIsFull) {
   EXPECT_EQ(strand.QueueLength(), 0u);
 }
 
+TEST(StrandTest, JobsThatTheExecutorDropsLetGoOfWhatTheyOwn) {
+  struct Owner {
+    explicit Owner(Executor& executor) : strand(executor, 10) {}
+    Strand strand;
+  };
+  Executor executor(Small(1, 100));
+  Event running;
+  ASSERT_TRUE(executor.TryPost([&] {
+    running.Set();
+    while (!executor.stopped()) std::this_thread::yield();
+  }));
+  running.Wait();
+  auto owner = std::make_shared<Owner>(executor);
+  const std::weak_ptr<Owner> weak = owner;
+  ASSERT_TRUE(owner->strand.TryPost([owner] {}));
+  owner = nullptr;
+  executor.Shutdown(Executor::Pending::kDrop);
+  EXPECT_TRUE(weak.expired());
+}
+
 TEST(StrandTest, JobsOutliveTheStrand) {
   Executor executor(Small(1, 10));
   std::atomic<int> done{0};
