@@ -2,26 +2,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <sstream>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
-#include "common/service/thread.h"
 #include "fmt/format.h"
 #include "tests/chaos/faults.h"
 #include "tests/chaos/fleet.h"
 #include "tests/chaos/truth.h"
+#include "tests/chaos/workload.h"
 
 namespace penstock::chaos {
 namespace {
@@ -47,143 +43,6 @@ struct Settings {
 };
 
 constexpr absl::Duration kBoundAfterFaults = absl::Seconds(90);
-constexpr int kPoolSlots = 3;
-
-// bash knows the time without starting a program.
-std::string Dag(const std::string& truth) {
-  const auto task = [](std::string_view id, std::string_view needs, std::string_view pool,
-                       int tenths) {
-    return fmt::format(
-        "  {}:\n    needs: [{}]\n{}    sh: |\n"
-        "      note() {{ echo \"$PENSTOCK_RUN_ID $PENSTOCK_TASK $PENSTOCK_ATTEMPT $1 "
-        "$EPOCHREALTIME\" >>\"$TRUTH\"; }}\n"
-        "      note start\n"
-        "      for i in $(seq {}); do sleep 0.1; note alive; done\n"
-        "      note end\n",
-        id, needs, pool, tenths);
-  };
-  const std::string pool = "    pool: soak\n";
-  std::string yaml = fmt::format(
-      "dag: soak\nmax_active_runs: 100000\n"
-      "defaults: {{shell: /bin/bash -e, env: {{TRUTH: '{}'}}}}\ntasks:\n",
-      truth);
-  yaml += task("first", "", "", 0) + task("left", "first", "", 0) + task("right", "first", "", 1);
-  yaml += task("slow", "first", "", 15) + task("pool1", "first", pool, 2);
-  yaml += task("pool2", "left", pool, 2) + task("join", "left, right", "", 0);
-  yaml += task("chain", "join", "", 0) + task("last", "chain, slow, pool1, pool2", "", 0);
-  return yaml;
-}
-
-Expected Rules() {
-  return {{"first", "left", "right", "slow", "pool1", "pool2", "join", "chain", "last"},
-          {{"left", {"first"}},
-           {"right", {"first"}},
-           {"slow", {"first"}},
-           {"pool1", {"first"}},
-           {"pool2", {"left"}},
-           {"join", {"left", "right"}},
-           {"chain", {"join"}},
-           {"last", {"chain", "slow", "pool1", "pool2"}}},
-          {"pool1", "pool2"},
-          kPoolSlots};
-}
-
-// Submits runs at a pace until it is stopped; remembers those that were acknowledged.
-class Load {
- public:
-  Load(std::unique_ptr<client::Client> client, absl::Duration pace)
-      : client_(std::move(client)), pace_(pace), thread_("load", [this] { Run(); }) {}
-  ~Load() { Stop(); }
-  Load(const Load&) = delete;
-  Load& operator=(const Load&) = delete;
-  void Stop() {
-    stop_ = true;
-    thread_.Join();
-  }
-  // After Stop().
-  const std::vector<int64_t>& acknowledged() const { return acknowledged_; }
-  int refused() const { return refused_; }
-
- private:
-  void Run() {
-    while (!stop_) {
-      v1::CreateRunRequest request;
-      request.set_namespace_("default");
-      request.set_dag("soak");
-      const auto run = client_->CreateRun(request);
-      if (run.ok())
-        acknowledged_.push_back(run->id());
-      else
-        ++refused_;
-      absl::SleepFor(pace_);
-    }
-  }
-
-  const std::unique_ptr<client::Client> client_;
-  const absl::Duration pace_;
-  std::atomic<bool> stop_{false};
-  std::vector<int64_t> acknowledged_;
-  int refused_ = 0;
-  service::Thread thread_;
-};
-
-absl::Status Prepare(client::Client& client, const std::string& truth) {
-  v1::SetPoolRequest pool;
-  pool.set_namespace_("default");
-  pool.set_name("soak");
-  pool.set_slots(kPoolSlots);
-  PENSTOCK_RETURN_IF_ERROR(client.SetPool(pool).status());
-  v1::ApplyDagRequest dag;
-  dag.set_namespace_("default");
-  dag.set_yaml(Dag(truth));
-  return client.ApplyDag(dag).status();
-}
-
-// How long after `begin` no run was live any more; an error after the bound.
-absl::StatusOr<absl::Duration> WaitForEnd(client::Client& client) {
-  const SteadyTime begin = RealClock().Steady();
-  v1::ListRunsRequest live;
-  live.set_namespace_("default");
-  live.add_states(v1::RUN_STATE_QUEUED);
-  live.add_states(v1::RUN_STATE_RUNNING);
-  live.set_page_size(1);
-  for (;;) {
-    const auto runs = client.ListRuns(live);
-    const absl::Duration waited = RealClock().Steady() - begin;
-    if (runs.ok() && runs->runs_size() == 0) return waited;
-    if (waited > kBoundAfterFaults) {
-      return absl::DeadlineExceededError(
-          runs.ok() ? fmt::format("run {} has not ended", runs->runs(0).id())
-                    : runs.status().ToString());
-    }
-    absl::SleepFor(absl::Milliseconds(100));
-  }
-}
-
-// What Penstock says of a run against what its tasks wrote: each instance succeeded, by an attempt
-// that really ended.
-void Compare(client::Client& client, int64_t run,
-             const std::map<std::tuple<int64_t, std::string, int32_t>, const Execution*>& known,
-             std::vector<std::string>* violations) {
-  v1::ListTaskInstancesRequest request;
-  request.set_namespace_("default");
-  request.mutable_run()->set_id(run);
-  request.set_page_size(100);
-  const auto answer = client.ListTaskInstances(request);
-  if (!answer.ok()) {
-    violations->push_back(fmt::format("run {} is lost: {}", run, answer.status().ToString()));
-    return;
-  }
-  for (const v1::TaskInstance& instance : answer->instances()) {
-    const auto found = known.find({run, instance.task(), instance.attempt()});
-    const bool ended = found != known.end() && found->second->ends == 1;
-    if (instance.state() == v1::TASK_STATE_SUCCESS && ended) continue;
-    violations->push_back(fmt::format("run {} task {}: {} by attempt {}, which {}", run,
-                                      instance.task(), v1::TaskState_Name(instance.state()),
-                                      instance.attempt(), ended ? "ended" : "did not end"));
-  }
-}
-
 class Soak {
  public:
   explicit Soak(Settings settings) : settings_(std::move(settings)) {}
@@ -193,7 +52,7 @@ class Soak {
     std::ofstream(truth_file).close();
     PENSTOCK_ASSIGN_OR_RETURN(fleet_, Fleet::Start(settings_.fleet));
     const auto client = fleet_->NewClient(absl::Seconds(60));
-    PENSTOCK_RETURN_IF_ERROR(Prepare(*client, truth_file));
+    PENSTOCK_RETURN_IF_ERROR(PrepareWorkload(*client, truth_file));
     begin_ = RealClock().Steady();
     Load load(fleet_->NewClient(absl::Seconds(30)), settings_.pace);
     FaultStorm storm(*fleet_, settings_.seed, settings_.pause, RealClock(),
@@ -207,17 +66,11 @@ class Soak {
     storm.Calm();
     PENSTOCK_RETURN_IF_ERROR(fleet_->Heal());
     load.Stop();
-    const auto recovery = WaitForEnd(*client);
-    std::stringstream text;
-    text << std::ifstream(truth_file).rdbuf();
-    const Truth truth = ParseTruth(text.str());
-    Verdict verdict = Judge(truth, load.acknowledged(), Rules());
+    const auto recovery = WaitForEnd(*client, kBoundAfterFaults);
+    const Truth truth = ReadTruth(truth_file);
+    Verdict verdict = Judge(truth, load.acknowledged(), WorkloadRules());
     if (!recovery.ok()) verdict.violations.push_back(recovery.status().ToString());
-    std::map<std::tuple<int64_t, std::string, int32_t>, const Execution*> known;
-    for (const Execution& e : truth.executions) known[{e.run, e.task, e.attempt}] = &e;
-    for (const int64_t run : load.acknowledged()) {
-      Compare(*client, run, known, &verdict.violations);
-    }
+    CompareWithTruth(*client, load.acknowledged(), truth, &verdict.violations);
     std::printf(
         "\nfaults %d, runs acknowledged %zu (refused %d), attempts %lld (%lld repeated)\n"
         "longest gap between two starts %.1f s, most in the pool of %d: %d\n"
@@ -225,7 +78,7 @@ class Soak {
         "memory then: %s\nmemory now:  %s\ndead tuples: %s\n",
         storm.count(), load.acknowledged().size(), load.refused(),
         static_cast<long long>(verdict.attempts), static_cast<long long>(verdict.repeated),
-        verdict.longest_gap, kPoolSlots, verdict.most_in_pool,
+        verdict.longest_gap, WorkloadRules().pool_slots, verdict.most_in_pool,
         absl::ToDoubleSeconds(recovery.value_or(absl::InfiniteDuration())), memory.c_str(),
         Memory().c_str(), fleet_->Query("select sum(n_dead_tup) from pg_stat_user_tables").c_str());
     for (const std::string& violation : verdict.violations) {

@@ -1,0 +1,54 @@
+#pragma once
+// The runs that chaos is let loose on: tasks that write down when they start, live and end.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/lib/client.h"
+#include "common/service/thread.h"
+#include "tests/chaos/truth.h"
+
+namespace penstock::chaos {
+
+// Makes the pool and the DAG, whose tasks write to `truth_file`.
+absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file);
+// What every run of it must keep to.
+Expected WorkloadRules();
+Truth ReadTruth(const std::string& truth_file);
+
+// Submits runs of nine tasks at a pace, from a thread of its own, until Stop().
+class Load {
+ public:
+  Load(std::unique_ptr<client::Client> client, absl::Duration pace);
+  ~Load() { Stop(); }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  void Stop();
+  // After Stop(): the runs that were acknowledged, and how many requests were refused.
+  const std::vector<int64_t>& acknowledged() const { return acknowledged_; }
+  int refused() const { return refused_; }
+
+ private:
+  void Run();
+
+  const std::unique_ptr<client::Client> client_;
+  const absl::Duration pace_;
+  std::atomic<bool> stop_{false};
+  std::vector<int64_t> acknowledged_;
+  int refused_ = 0;
+  service::Thread thread_;
+};
+
+// Waits until no run is live; how long that took. DEADLINE_EXCEEDED names a run that is.
+absl::StatusOr<absl::Duration> WaitForEnd(client::Client& client, absl::Duration at_most);
+
+// Holds Penstock's own word on the runs against the truth: every instance has succeeded, by an
+// attempt that really ended. What does not fit is appended to `violations`.
+void CompareWithTruth(client::Client& client, const std::vector<int64_t>& runs, const Truth& truth,
+                      std::vector<std::string>* violations);
+
+}  // namespace penstock::chaos
