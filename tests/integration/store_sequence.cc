@@ -226,7 +226,9 @@ void StoreSequence::Spoil(const Rows& rows, FlushBatch* batch) {
     }
     default:
       for (const auto& [key, row] : rows) {
-        if (!IsLive(row.state)) continue;
+        const bool decided = std::any_of(batch->decisions.begin(), batch->decisions.end(),
+                                         [&](const core::Decision& d) { return d.key == row.key; });
+        if (!IsLive(row.state) || decided) continue;
         batch->decisions.push_back({key, TaskState::kSkipped, row.attempt, 0, 0, {}, 1});
         break;
       }
