@@ -3,9 +3,10 @@
 # "N passed, N failed"; the exit code is 0 when nothing failed.
 #
 #   tests/run.sh          the everyday build and its tests
-#   tests/run.sh --ci     also clang with tidy, the sanitizer builds with their tests, the fuzzers
-#                         on the kept corpus and the long simulator run
-#   --only STAGE,...      only these: dev clang tidy asan tsan fuzz sim
+#   tests/run.sh --ci     also the sanitizer builds with their tests (asan with clang and its checks
+#                         of locks), clang-tidy, the fuzzers from their kept corpora and the long
+#                         simulator run
+#   --only STAGE,...      only these: dev asan tsan tidy fuzz sim; clang = a plain build with it
 #   --no-install          leave the system's packages alone
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -14,7 +15,7 @@ exec </dev/null
 stages=dev install=yes
 while [ $# -gt 0 ]; do
   case "$1" in
-    --ci) stages=dev,clang,tidy,asan,tsan,fuzz,sim ;;
+    --ci) stages=dev,asan,tsan,tidy,fuzz,sim ;;
     --only) stages=${2:?} && shift ;;
     --no-install) install=no ;;
     *) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "$0" && exit 2 ;;
@@ -94,21 +95,16 @@ suite() {
 has() { case ",$stages," in *",$1,"*) return 0 ;; *) return 1 ;; esac; }
 
 if [ "$install" = yes ]; then
-  if has clang || has asan || has fuzz; then group=all; else group=tests; fi
+  if has clang || has asan || has tidy || has fuzz; then group=all; else group=tests; fi
   step packages deploy/install-packages.sh "$group"
 fi
 has dev && build dev && suite dev
 has clang && build clang
-has tidy && check tidy tests/ci/tidy.sh
 has asan && build asan && suite asan
 has tsan && build tsan && suite tsan
-if has fuzz; then
-  fuzzers=$(tests/ci/fuzz.sh --list)
-  # shellcheck disable=SC2086  # a list of names
-  if build fuzz $fuzzers; then
-    for fuzzer in $fuzzers; do check "$fuzzer" tests/ci/fuzz.sh "$fuzzer"; done
-  fi
-fi
+has tidy && check tidy tests/ci/tidy.sh
+# shellcheck disable=SC2046  # a list of names
+has fuzz && build fuzz $(tests/ci/fuzz.sh --list) && check fuzzers tests/ci/fuzz.sh --all
 has sim && build release penstock-sim && check simulator tests/ci/simulate.sh
 
 printf '\n%s%5d s  in all\n' "$summary" "$SECONDS"

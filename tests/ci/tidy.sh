@@ -1,12 +1,16 @@
 #!/bin/bash
-# clang-tidy over the sources of the clang build, newest changes first, for at most BUDGET seconds
-# (default 420). A source that passed with the same preprocessed text and the same checks is not
-# looked at again (cache: $XDG_CACHE_HOME/penstock-tidy). Any finding fails.
+# clang-tidy over the sources of the asan build (or else the clang build), newest changes first, for
+# at most BUDGET seconds (default 420). A source that passed with the same preprocessed text and the
+# same checks is not looked at again (cache: $XDG_CACHE_HOME/penstock-tidy). Any finding fails.
 #   tests/ci/tidy.sh [FILE...]      only these, without a budget
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 
-database=build/clang/compile_commands.json
+for build in build/asan build/clang; do
+  [ -e $build/compile_commands.json ] && break
+done
+database=$build/compile_commands.json
+[ -e "$database" ] || { echo "build the asan preset first"; exit 1; }
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-tidy
 mkdir -p "$cache" 2>/dev/null || cache=$(mktemp -d)
 deadline=$((EPOCHSECONDS + ${BUDGET:-420}))
@@ -19,7 +23,7 @@ key() {
     'map(select(.file == $file))[0].command // empty' "$database")
   [ -n "$command" ] || return 1
   command=${command#*ccache }
-  { cat .clang-tidy; clang-tidy --version; (cd build/clang && ${command%% -o *} -E -P \
+  { cat .clang-tidy; clang-tidy --version; (cd $build && ${command%% -o *} -E -P \
     "$PWD/../../$1" 2>/dev/null); } | sha256sum | cut -d' ' -f1
 }
 
@@ -29,7 +33,7 @@ one() {
   [ "$EPOCHSECONDS" -lt "$deadline" ] || { echo "$1" >>"$skipped"; return 0; }
   digest=$(key "$1") || return 0
   [ -e "$cache/$digest" ] && return 0
-  if output=$(clang-tidy -p build/clang --quiet "$1" 2>/dev/null); then
+  if output=$(clang-tidy -p $build --quiet "$1" 2>/dev/null); then
     touch "$cache/$digest"
     return 0
   fi
@@ -51,7 +55,7 @@ skipped=$work/skipped findings=$work/findings
 touch "$skipped" "$findings"
 if [ $# -gt 0 ]; then files=$(printf '%s\n' "$@"); else files=$(newest_first | awk '!seen[$0]++'); fi
 export -f key one
-export database cache deadline skipped findings
+export build database cache deadline skipped findings
 for file in $files; do [ -e "$file" ] && echo "$file"; done |
   xargs -P "$(nproc)" -I{} bash -c 'one {}'
 
