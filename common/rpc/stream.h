@@ -214,7 +214,8 @@ grpc::ServerWriteReactor<Out>* AcceptWriter(grpc::CallbackServerContext* context
 // Opens a bidirectional stream. `start` may set metadata or a deadline on the context and calls the
 // stub's async method with it and the reactor. Returns at once, connected or not; failures arrive
 // in OnClosed. The stream ends when the server ends it, or by Close (politely) or Cancel; dropping
-// the returned pointer does not end it.
+// the returned pointer does not end it. Keep the channel until OnClosed (ChannelCache does): when a
+// call holds the last channel of a process, gRPC 1.51 ends its threads from one of them and aborts.
 template <typename In, typename Out, typename Start>
 std::shared_ptr<Stream<Out>> OpenStream(const Start& start, const StreamOptions<Out>& options,
                                         const HandlerFactory<In, Out>& factory) {

@@ -14,6 +14,7 @@
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/stream.h"
 #include "common/service/event.h"
 #include "common/service/executor.h"
@@ -165,6 +166,7 @@ class Agent {
   Runner& runner_;
   AgentMetrics metrics_;
   AddressBook book_;
+  rpc::ChannelCache channels_{{}};  // a stream must not hold the last reference to its channel
   SchedulerCalls calls_;
   service::Executor loader_;
   VersionLibrary library_;

@@ -151,9 +151,11 @@ SteadyTime Agent::TendLinks(SteadyTime now) {
   return next;
 }
 
-// A channel of its own for each attempt: no back-off of gRPC's stands in the way.
+// A channel of its own for each attempt: no back-off of gRPC's stands in the way. The cache keeps it
+// until its stream is over and this runs again; see OpenStream.
 void Agent::Open(StreamId id, const std::string& address) {
-  const auto stub = v1::WorkerService::NewStub(rpc::MakeChannel(address, {}));
+  channels_.Forget(address);
+  const auto stub = v1::WorkerService::NewStub(channels_.Get(address));
   rpc::StreamOptions<v1::WorkerMessage> options;
   options.limits = {4096, 64 << 20};
   options.merge = MergeMessages;

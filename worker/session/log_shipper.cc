@@ -137,7 +137,9 @@ SteadyTime LogShipper::Tick() {
 }
 
 void LogShipper::Open(const std::string& address) {
-  const auto stub = v1::WorkerService::NewStub(rpc::MakeChannel(address, {}));
+  // A channel of its own for each stream, as for the control streams.
+  channels_.Forget(address);
+  const auto stub = v1::WorkerService::NewStub(channels_.Get(address));
   rpc::StreamOptions<v1::LogBatch> options;
   options.merge = MergeBatches;
   auto stream = rpc::OpenStream<v1::LogAcks, v1::LogBatch>(

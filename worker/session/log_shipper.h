@@ -10,6 +10,7 @@
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/stream.h"
 #include "common/service/event.h"
 #include "penstock/v1/worker.pb.h"
@@ -53,6 +54,7 @@ class LogShipper {
   void Act(const LogBuffer::Pauses& pauses) ABSL_LOCKS_EXCLUDED(act_mu_, mu_);
 
   const AddressBook& book_;
+  rpc::ChannelCache channels_{{}};  // a stream must not hold the last reference to its channel
   const Clock& clock_;
   const Pause pause_;
   Mutex act_mu_;  // held while pausing and resuming, so that the last word is the right one
