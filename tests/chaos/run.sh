@@ -1,16 +1,16 @@
 #!/bin/bash
 # Faults against a real cluster on this machine, judged by files that the tasks write themselves.
 #   tests/chaos/run.sh [PRESET] [SCENARIO...]      default: dev, all scenarios
-# Scenarios: kill-owner stop-owner cut-owner kill-worker stop-worker restart-postgres crash-postgres
-#            postgres-away pool
+# Scenarios: kill-owner stop-owner cut-owner stop-alone kill-worker stop-worker restart-postgres
+#            crash-postgres postgres-away pool
 # Each prints what it measured and PASS or FAIL; the exit code is the number of failures. Needs jq.
 # PENSTOCK_CHAOS_KEEP=DIR keeps the files and logs of the last one.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 99
 preset=${1:-dev}
 [ $# -gt 0 ] && shift
-scenarios=${*:-kill-owner stop-owner cut-owner kill-worker stop-worker restart-postgres crash-postgres
-  postgres-away pool}
+scenarios=${*:-kill-owner stop-owner cut-owner stop-alone kill-worker stop-worker restart-postgres
+  crash-postgres postgres-away pool}
 bin=$PWD/build/$preset/bin
 work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-chaos.XXXXXX")
 chmod 755 "$work"
@@ -33,6 +33,7 @@ cluster() {
   rm -rf "$work/data"
   "$bin/penstock" standalone --data "$work/data" --detach --port 7600 \
     --schedulers "$1" --workers "$2" --slots "$3" >/dev/null || exit 99
+  sleep 2  # until everybody has heard of everybody, which takes a beat
 }
 
 # The scheduler that became owner last, by its log; ends the script when there is none.
@@ -97,13 +98,14 @@ facts() {
           length(ended), doubled, beside, started - all, gap }'
 }
 
-# verdict NAME TASKS MAX_GAP MAX_REPEATED
+# verdict NAME TASKS MAX_GAP MAX_REPEATED [MAX_DOUBLED]
+# What a lost worker had done and not yet reported is done again: at least once is the promise.
 verdict() {
   local line
   line=$(facts)
   eval "$line"
   # shellcheck disable=SC2154  # set by eval
-  if [ "$result" = 0 ] && [ "$ended" = "$2" ] && [ "$doubled" = 0 ] && [ "$beside" = 0 ] &&
+  if [ "$result" = 0 ] && [ "$ended" = "$2" ] && [ "$doubled" -le "${5:-0}" ] && [ "$beside" = 0 ] &&
     [ "$repeated" -le "$4" ] && awk "BEGIN { exit !($gap < $3) }"; then
     echo "PASS $1: $2 tasks, $line (gap below $3 s)"
   else
@@ -139,7 +141,7 @@ second_scheduler() {
   (umask 077 && sed "s#host=[^ ]*#host=127.0.0.1#; s#port=[0-9]*#port=$port#" \
     "$work/data/run/dsn" >"$work/dsn")
   "$bin/penstock-scheduler" --dsn-file "$work/dsn" --name s2 --listen 127.0.0.1:7610 \
-    --http 127.0.0.1:7611 --log-dir "$work/data/task-logs" >"$work/data/logs/s2.log" 2>&1 &
+    --http 127.0.0.1:0 --log-dir "$work/data/task-logs" >"$work/data/logs/s2.log" 2>&1 &
   second=$!
 }
 scheduler_pid() { state ".schedulers[] | select(.name == \"$1\") | .pid"; }
@@ -166,11 +168,17 @@ for scenario in $scenarios; do
       echo stall >&"$control"; sleep 20; echo pass >&"$control"
       finish; verdict "$scenario" 6060 4.0 0; successor s2
       kill "$second"; exec {control}>&-; wait "$second" 2>/dev/null ;;
+    stop-alone)
+      # The only scheduler, for longer than gRPC's keepalive and shorter than the workers' lease.
+      cluster 1 2 50; dag 60 3000; start; running 60
+      stopped=$(scheduler_pid scheduler-1)
+      kill -STOP "$stopped"; sleep 12; kill -CONT "$stopped"
+      finish; verdict "$scenario" 3060 18.0 0 ;;
     kill-worker)
       # Attempts that were killed in the middle start again: their first start has no end.
       cluster 1 2 50; dag 60 1000; start; running 60
       kill -9 "$(state '.workers[0].pid')"
-      finish; verdict "$scenario" 1060 5.0 60 ;;
+      finish; verdict "$scenario" 1060 5.0 60 50 ;;
     stop-worker)
       # Its guardian ends the attempts with the lease (15 s); they start elsewhere a second later.
       # What the worker says of them when it wakes is too late.
@@ -182,7 +190,7 @@ for scenario in $scenarios; do
       grep ' 2 start' "$work/truth" | sort -k4 -n | awk -v from="$from" '
         { last = $4; if (!first) first = $4; n++ }
         END { printf "%d started elsewhere %.1f to %.1f s after the stop\n", n, first - from, last - from }'
-      verdict "$scenario" 260 20.0 60 ;;
+      verdict "$scenario" 260 20.0 60 50 ;;
     restart-postgres | crash-postgres)
       # The supervisor leaves a server that was stopped alone for 30 s, as an operator would want.
       cluster 1 1 60; dag 40 4000; start; running 40
