@@ -38,10 +38,12 @@ std::string Loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
 
 absl::Status Node::Start() {
   PENSTOCK_ASSIGN_OR_RETURN(process_, process::SpawnDaemon(spec_));
+  started_ = true;
   return absl::OkStatus();
 }
 
 void Node::Kill() {
+  started_ = false;
   Signal(SIGKILL);
   (void)process::Terminate(process_, absl::Seconds(5));  // reaps it
 }

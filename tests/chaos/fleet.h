@@ -39,11 +39,14 @@ class Node {
   void Kill();  // SIGKILL, and waits for the end
   void Signal(int signal) { (void)process::SendSignal(process_, signal); }
   bool alive() const { return process::IsAlive(process_); }
+  // Not running, although nobody has killed it here.
+  bool died() const { return started_ && !alive(); }
   pid_t pid() const { return process_.pid; }
 
  private:
   const process::ProcessSpec spec_;
   process::PidIdentity process_;
+  bool started_ = false;
 };
 
 // A proxy and the thread that runs it.

@@ -2,7 +2,7 @@
 # Faults against a real cluster on this machine, judged by files that the tasks write themselves.
 #   tests/chaos/run.sh [PRESET] [SCENARIO...]      default: dev, all scenarios
 # Scenarios: kill-owner stop-owner cut-owner stop-alone kill-worker stop-worker restart-postgres
-#            crash-postgres postgres-away pool
+#            crash-postgres postgres-away postgres-gone pool
 # Each prints what it measured and PASS or FAIL; the exit code is the number of failures. Needs jq.
 # PENSTOCK_CHAOS_KEEP=DIR keeps the files and logs of the last one.
 set -uo pipefail
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 99
 preset=${1:-dev}
 [ $# -gt 0 ] && shift
 scenarios=${*:-kill-owner stop-owner cut-owner stop-alone kill-worker stop-worker restart-postgres
-  crash-postgres postgres-away pool}
+  crash-postgres postgres-away postgres-gone pool}
 bin=$PWD/build/$preset/bin
 work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-chaos.XXXXXX")
 chmod 755 "$work"
@@ -19,6 +19,7 @@ failures=0
 
 cleanup() {
   [ -z "${PENSTOCK_CHAOS_KEEP:-}" ] || cp -r "$work" "$PENSTOCK_CHAOS_KEEP"
+  [ -z "${second:-}" ] || kill -9 "$second" 2>/dev/null
   "$bin/penstock" standalone --data "$work/data" --stop >/dev/null 2>&1
   rm -rf "$work"
 }
@@ -167,7 +168,8 @@ for scenario in $scenarios; do
       dag 60 6000; start; running 60
       echo stall >&"$control"; sleep 20; echo pass >&"$control"
       finish; verdict "$scenario" 6060 4.0 0; successor s2
-      kill "$second"; exec {control}>&-; wait "$second" 2>/dev/null ;;
+      kill "$second"; wait "$second" 2>/dev/null
+      exec {control}>&-; second='' ;;
     stop-alone)
       # The only scheduler, for longer than gRPC's keepalive and shorter than the workers' lease.
       cluster 1 2 50; dag 60 3000; start; running 60
@@ -192,11 +194,23 @@ for scenario in $scenarios; do
         END { printf "%d started elsewhere %.1f to %.1f s after the stop\n", n, first - from, last - from }'
       verdict "$scenario" 260 20.0 60 50 ;;
     restart-postgres | crash-postgres)
-      # The supervisor leaves a server that was stopped alone for 30 s, as an operator would want.
+      # As `pg_ctl restart` does it, and a backend killed: the server ends all sessions and recovers.
       cluster 1 1 60; dag 40 4000; start; running 40
-      if [ "$scenario" = restart-postgres ]; then signal=INT; else signal=QUIT; fi
-      kill -$signal "$(state '.postgres.pid')"
-      finish; verdict "$scenario" 4040 45.0 0 ;;
+      if [ "$scenario" = restart-postgres ]; then
+        data=$(state .postgres.data_dir)
+        timeout 30 setpriv --reuid "$(stat -c %u "$data")" --clear-groups \
+          "$(pg_config --bindir)/pg_ctl" restart -w -m fast -D "$data" >/dev/null </dev/null 2>&1 ||
+          echo "pg_ctl restart failed"
+      else
+        kill -9 "$(pgrep -P "$(state .postgres.pid)" -f 'penstock' | head -n 1)"
+      fi
+      finish; verdict "$scenario" 4040 8.0 0 ;;
+    postgres-gone)
+      # Stopped by hand: the supervisor waits for 30 s before it starts it again. That is longer than
+      # the workers' lease, so what ended in the last moments is not known to have, and runs again.
+      cluster 1 1 60; dag 40 4000; start; running 40
+      kill -INT "$(state '.postgres.pid')"
+      finish; verdict "$scenario" 4040 45.0 60 200 ;;
     postgres-away)
       cluster 1 1 60; dag 40 4000; start; running 40
       postmaster=$(state '.postgres.pid')

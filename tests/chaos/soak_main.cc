@@ -61,6 +61,7 @@ class Soak {
     const std::string memory = Memory();
     while (RealClock().Steady() - begin_ < absl::Seconds(settings_.seconds)) {
       storm.Step();
+      Revive();
       absl::SleepFor(absl::Milliseconds(20));
     }
     storm.Calm();
@@ -69,6 +70,7 @@ class Soak {
     const auto recovery = WaitForEnd(*client, kBoundAfterFaults);
     const Truth truth = ReadTruth(truth_file);
     Verdict verdict = Judge(truth, load.acknowledged(), WorkloadRules());
+    verdict.violations.insert(verdict.violations.end(), deaths_.begin(), deaths_.end());
     if (!recovery.ok()) verdict.violations.push_back(recovery.status().ToString());
     CompareWithTruth(*client, load.acknowledged(), truth, &verdict.violations);
     std::printf(
@@ -93,6 +95,20 @@ class Soak {
     std::fflush(stdout);
   }
 
+  // A program that ended by itself is a finding, and is started again.
+  void Revive() {
+    for (auto* nodes : {&fleet_->schedulers(), &fleet_->workers()}) {
+      for (size_t i = 0; i < nodes->size(); ++i) {
+        Node& node = (*nodes)[i];
+        if (!node.died()) continue;
+        deaths_.push_back(fmt::format("{} {} ended by itself",
+                                      nodes == &fleet_->workers() ? "worker" : "scheduler", i + 1));
+        Tell(deaths_.back());
+        (void)node.Start();
+      }
+    }
+  }
+
   // Resident megabytes of each scheduler and worker.
   std::string Memory() {
     std::string text;
@@ -110,6 +126,7 @@ class Soak {
   const Settings settings_;
   std::unique_ptr<Fleet> fleet_;
   SteadyTime begin_;
+  std::vector<std::string> deaths_;
 };
 
 bool Parse(const std::vector<std::string>& args, Settings* settings) {
