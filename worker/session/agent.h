@@ -145,7 +145,7 @@ class Agent {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadWelcome(Link& link, const v1::Welcome& welcome, const Now& now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ReadAssignment(StreamId id, v1::Assignment& assignment, const Now& now)
+  void ReadAssignment(StreamId id, v1::Assignment& wire, const Now& now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadRest(StreamId id, const v1::SchedulerMessage& message, const Now& now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
