@@ -371,6 +371,7 @@ void SimScheduler::Execute(core::CommandBody body, std::function<void(const core
 
 void SimScheduler::CompareDigest() {
   if (!owns() || paused_ || protocol_->ReadMark() != protocol_->covered()) return;
+  if (pass_due_) return;  // it has work left: it may just have been loaded
   if (protocol_->queued() > 0 || protocol_->epoch() != world_.store().epoch()) return;
   const Now now = world_.loop().Read();
   // A timer that is due this very moment would be acted on by one of the two only.
