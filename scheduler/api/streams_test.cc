@@ -390,12 +390,12 @@ TEST_F(StreamsTest, ServesVersionsAndBundles) {
   ASSERT_TRUE(world_.catalog.PutBundle("h", bytes).ok());
   v1::GetBundleRequest bundle;
   bundle.set_hash("h");
-  const auto context = Context();
+  const auto context = Context(absl::Minutes(2));  // sanitizers are slow
   const auto reader = second_.worker->GetBundle(context.get(), bundle);
   std::string received;
   for (v1::BundleChunk chunk; reader->Read(&chunk);) received += chunk.data();
   EXPECT_TRUE(reader->Finish().ok());
-  EXPECT_EQ(received, bytes);
+  EXPECT_TRUE(received == bytes);  // without printing them
 }
 
 }  // namespace
