@@ -93,12 +93,13 @@ int RunSeeds(Settings s, Report* sum) {
 }
 
 void Print(const Report& sum, double seconds) {
-  std::printf("%lld task instances ended, %lld attempts, %lld flushes, %lld faults, %lld takeovers, "
-              "%lld reloads in %.1f s (%.0f virtual s)\n",
-              static_cast<long long>(sum.completed), static_cast<long long>(sum.launched),
-              static_cast<long long>(sum.flushes), static_cast<long long>(sum.faults),
-              static_cast<long long>(sum.takeovers), static_cast<long long>(sum.reloads), seconds,
-              sum.virtual_seconds);
+  std::printf(
+      "%lld task instances ended, %lld attempts, %lld flushes, %lld faults, %lld takeovers, "
+      "%lld reloads in %.1f s (%.0f virtual s)\n",
+      static_cast<long long>(sum.completed), static_cast<long long>(sum.launched),
+      static_cast<long long>(sum.flushes), static_cast<long long>(sum.faults),
+      static_cast<long long>(sum.takeovers), static_cast<long long>(sum.reloads), seconds,
+      sum.virtual_seconds);
 }
 
 int RunMutations(const Settings& settings) {

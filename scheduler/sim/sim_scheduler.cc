@@ -113,9 +113,10 @@ void SimScheduler::Beat() {
             judge_.emplace(core::FleetJudge::Options{self_, 1, world_.terms().domain});
             world_.database().rows.push_back({self_, 0, connection_.get()});
           }
-          world_.loop().After(absl::ToInt64Microseconds(world_.terms().domain_renewal()), [=, this] {
-            if (life == life_) Run([this] { Beat(); });
-          });
+          world_.loop().After(absl::ToInt64Microseconds(world_.terms().domain_renewal()),
+                              [=, this] {
+                                if (life == life_) Run([this] { Beat(); });
+                              });
         });
       });
 }
@@ -222,7 +223,8 @@ void SimScheduler::FollowOwnership() {
       protocol_->domain() == nullptr) {
     hub_->Unregister(kDomain);
     registered_ = Epoch();
-    for (auto& [id, done] : waiting_) done(core::Reply{id, absl::UnavailableError("moved"), {}, {}, 0});
+    for (auto& [id, done] : waiting_)
+      done(core::Reply{id, absl::UnavailableError("moved"), {}, {}, 0});
     waiting_.clear();
   }
 }

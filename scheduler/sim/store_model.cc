@@ -194,7 +194,8 @@ absl::Status StoreModel::CheckNewRuns(const std::vector<core::RunRow>& runs,
     }
     if (!run->idempotency_key.empty() && mutation_ != Mutation::kForgetKeys) {
       const core::RunRow* known = FindByIdempotencyKey(run->dag, run->idempotency_key);
-      taken |= known != nullptr || !idempotency_keys.insert({run->dag, run->idempotency_key}).second;
+      taken |=
+          known != nullptr || !idempotency_keys.insert({run->dag, run->idempotency_key}).second;
     }
     if (taken) return absl::AlreadyExistsError("run id, key, idempotency key or logical date");
   }
