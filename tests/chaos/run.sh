@@ -39,7 +39,8 @@ cluster() {
 
 # The scheduler that became owner last, by its log; ends the script when there is none.
 owner() {
-  grep -sH 'owner of domain' "$work"/data/logs/{scheduler-*,s2}.log | sed 's/^\(.*\)\.log:\([^ ]*\) .*/\2 \1/' |
+  grep -sH 'owner of domain' "$work"/data/logs/{scheduler-*,s2}.log |
+    sed 's/^\(.*\)\.log:\([^ ]*\) .*/\2 \1/' |
     sort | tail -n 1 | sed 's#.*/##'
 }
 # owns NAME: waits until it does (15 s).
