@@ -226,8 +226,9 @@ void StoreSequence::Spoil(const Rows& rows, FlushBatch* batch) {
     }
     default:
       for (const auto& [key, row] : rows) {
-        const bool decided = std::any_of(batch->decisions.begin(), batch->decisions.end(),
-                                         [&](const core::Decision& d) { return d.key == row.key; });
+        const bool decided =
+            std::any_of(batch->decisions.begin(), batch->decisions.end(),
+                        [&where = row.key](const core::Decision& d) { return d.key == where; });
         if (!IsLive(row.state) || decided) continue;
         batch->decisions.push_back({key, TaskState::kSkipped, row.attempt, 0, 0, {}, 1});
         break;
