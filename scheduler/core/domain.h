@@ -76,6 +76,8 @@ class Domain {
   bool HasRun(RunId run) const { return runs_.contains(run); }
   // Trust to carry over a reload.
   absl::flat_hash_map<SessionId, SteadyTime> Trust() const;
+  // What Apply does with it; allowed at any time, since nothing durable follows from it.
+  void Confirm(const SessionConfirmed& e);
 
   // ---- For people ----
   Explanation Explain(const TaskKey& key) const;   // state kRemoved when there is no such instance
@@ -144,7 +146,7 @@ class Domain {
   // domain_sessions.cc
   void On(SessionHello& e, Now now);
   void On(BindingClosed& e, Now now);
-  void On(SessionConfirmed& e, Now now);
+  void On(SessionConfirmed& e, Now) { Confirm(e); }
   void On(SessionDead& e, Now now);
   void On(CreditsGranted& e, Now now);
   void On(SessionDraining& e, Now now);

@@ -49,7 +49,7 @@ void Domain::On(BindingClosed& e, Now) {
   session->credits = 0;
 }
 
-void Domain::On(SessionConfirmed& e, Now) {
+void Domain::Confirm(const SessionConfirmed& e) {
   Session* session = sessions_.Find(e.session);
   if (session == nullptr) return;
   session->trusted_until = std::max(session->trusted_until, e.at + options_.terms.silence());

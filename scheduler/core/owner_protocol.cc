@@ -21,23 +21,31 @@ void OwnerProtocol::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, No
   if ((domain_ != nullptr || reload_due_) && busy_ != Busy::kReleasing && taken) {
     BecomeFollower("another scheduler has taken the domain over");
   }
+  // Ours in the database only: a takeover whose answer was lost, or a release that failed. Nobody
+  // else takes it while this process beats.
+  const bool idle = domain_ == nullptr && !reload_due_ && busy_ == Busy::kNo && !lost_;
+  if (idle && owner == self && epoch > released_) wanted_ = true;
 }
 
-// A confirmation was already given to the worker: it must count, whatever state we are in.
+// The worker already has the confirmation and goes on by it: it must count at once, whatever state
+// we are in, and not wait in line behind a full batch while sessions are judged.
 void OwnerProtocol::KeepTrust(const SessionConfirmed& confirmed) {
+  if (domain_ != nullptr) {
+    domain_->Confirm(confirmed);
+    return;
+  }
   SteadyTime& until = trust_[confirmed.session];
   until = std::max(until, confirmed.at + options_.core.terms.silence());
 }
 
 bool OwnerProtocol::Offer(Event event) {
-  const auto* confirmed = std::get_if<SessionConfirmed>(&event);
-  if (confirmed != nullptr && reloading()) {
-    KeepTrust(*confirmed);
-    return true;
+  if (const auto* confirmed = std::get_if<SessionConfirmed>(&event)) {
+    if (owner() || reloading()) KeepTrust(*confirmed);
+    return owner() || reloading();
   }
   // While the memory is built anew commands wait; workers say the rest again in their hello.
   const bool takes = owner() || (reloading() && std::holds_alternative<Command>(event));
-  if (!takes || (confirmed == nullptr && queue_.size() >= options_.max_queue)) return false;
+  if (!takes || queue_.size() >= options_.max_queue) return false;
   queue_.push_back(std::move(event));
   return true;
 }
@@ -236,9 +244,10 @@ void OwnerProtocol::OnIds(const absl::StatusOr<std::pair<RunId, int64_t>>& ids, 
   }
 }
 
-void OwnerProtocol::OnReleased(const absl::Status&, Now) {
+void OwnerProtocol::OnReleased(const absl::Status& status, Now) {
   PENSTOCK_CHECK(busy_ == Busy::kReleasing, "the answer of the outstanding release");
   busy_ = Busy::kNo;
+  if (status.ok()) released_ = epoch_;
   BecomeFollower("the domain was handed over");
 }
 

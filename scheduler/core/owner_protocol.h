@@ -61,7 +61,8 @@ class OwnerProtocol {
   OwnerProtocol(Options options, uint64_t seed);
 
   // ---- Steering ----
-  // The domain's row as just read. A higher epoch than ours ends our ownership.
+  // The domain's row as just read. A higher epoch than ours ends our ownership. A row that names us
+  // although we neither own the domain nor are about to makes us take it.
   void Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Now now);
   // The judge decided that this scheduler is to own the domain.
   void WantOwnership() { wanted_ = true; }
@@ -138,6 +139,7 @@ class OwnerProtocol {
   Busy busy_ = Busy::kNo;
   Epoch epoch_;
   Epoch seen_epoch_;
+  Epoch released_;                         // the latest epoch that we let go of
   FlushSeq seq_;
   FlushSeq in_doubt_;
   int64_t generation_ = 0;
