@@ -1,6 +1,4 @@
 // penstock-bench: what Penstock does on this machine, beside what the machine can do.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "common/testing/temp_dir.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/report.h"
 
@@ -95,14 +94,8 @@ int main(int argc, char** argv) {
     std::fputs(kHelp, stderr);
     return 2;
   }
-  std::string work = (std::filesystem::temp_directory_path() / "penstock-bench-XXXXXX").string();
-  if (mkdtemp(work.data()) == nullptr) {
-    std::fprintf(stderr, "cannot make a directory like %s: set TMPDIR\n", work.c_str());
-    return 1;
-  }
-  // PostgreSQL runs as another user when this is root, and must reach its directory below.
-  std::filesystem::permissions(work, std::filesystem::perms(0711));
-  command.settings.work_dir = work;
+  const penstock::testing::TempDir work("bench");
+  command.settings.work_dir = work.path().string();
   command.settings.bin_dir = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
   Report report;
   int result = 0;
@@ -115,7 +108,5 @@ int main(int argc, char** argv) {
     }
   }
   std::puts(command.json ? report.Json().c_str() : report.Table().c_str());
-  std::error_code ignored;
-  std::filesystem::remove_all(work, ignored);
   return result;
 }

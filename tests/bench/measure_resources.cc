@@ -36,9 +36,9 @@ absl::Status MeasureMemory(const Settings& settings, Report* report) {
     resident.push_back(ResidentBytes(facts.pids.at("scheduler").at(0)));
     if (step == 0) report->Add("scheduler, first million waiting", "MB", resident.back() / 1e6);
   }
-  const double growth = resident.back() - resident[kSteps / 2 - 1];
-  report->Add("bytes per waiting task", "B",
-              growth / (static_cast<double>(kSteps / 2) * runs * kWide));
+  constexpr int kHalf = kSteps / 2;
+  const double growth = resident.back() - resident[kHalf - 1];
+  report->Add("bytes per waiting task", "B", growth / (static_cast<double>(kHalf) * runs * kWide));
   report->Goal("bytes per waiting task", "<= 64 (later 32)");
   return absl::OkStatus();
 }

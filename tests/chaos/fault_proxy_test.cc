@@ -1,7 +1,5 @@
 #include "tests/chaos/fault_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/service/thread.h"
+#include "common/testing/loopback_socket.h"
 #include "common/testing/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -51,17 +50,8 @@ TEST(ApplyCommandTest, RefusesTheRest) {
 class FaultProxyTest : public ::testing::Test {
  protected:
   FaultProxyTest() {
-    server_.Reset(socket(AF_INET, SOCK_STREAM, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(server_.get(), any, size), 0);
-    EXPECT_EQ(listen(server_.get(), 8), 0);
-    EXPECT_EQ(getsockname(server_.get(), any, &size), 0);
     auto proxy = FaultProxy::Listen({"127.0.0.1", 0, false},
-                                    {"127.0.0.1", ntohs(address.sin_port), false}, RealClock());
+                                    {"127.0.0.1", testing::LocalPort(server_), false}, RealClock());
     EXPECT_TRUE(proxy.ok()) << proxy.status();
     proxy_ = *std::move(proxy);
     carrier_ = std::make_unique<service::Thread>("proxy", [this] { proxy_->Run(); });
@@ -86,12 +76,8 @@ class FaultProxyTest : public ::testing::Test {
   }
 
   process::UniqueFd Connect() {
-    process::UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<uint16_t>(proxy_->port()));
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    process::UniqueFd fd = testing::ConnectToLoopback(proxy_->port());
+    EXPECT_TRUE(fd);
     return fd;
   }
   // Sends, and reads as much back. What came before the end of the connection.
@@ -111,7 +97,7 @@ class FaultProxyTest : public ::testing::Test {
     proxy_->Set(state_);
   }
 
-  process::UniqueFd server_;
+  const process::UniqueFd server_ = testing::ListenOnLoopback();
   std::unique_ptr<FaultProxy> proxy_;
   std::unique_ptr<service::Thread> carrier_, echo_;
   ProxyState state_;

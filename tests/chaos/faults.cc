@@ -37,7 +37,8 @@ void FaultStorm::Step() {
   tell_(fmt::format("begin {} for {:.1f} s", fault.name, absl::ToDoubleSeconds(fault.length)));
   fault.begin();
   ++count_;
-  active_.push_back({std::move(fault), now + fault.length});
+  const SteadyTime end = now + fault.length;
+  active_.push_back({std::move(fault), end});
 }
 
 void FaultStorm::Calm() {

@@ -1,9 +1,5 @@
 #include "tests/chaos/fleet.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <csignal>
 #include <fstream>
 #include <utility>
@@ -18,19 +14,6 @@ namespace penstock::chaos {
 namespace {
 
 constexpr absl::Duration kStopPatience = absl::Seconds(20);
-
-// A port that nobody listens on at the moment.
-int FreePort() {
-  const process::UniqueFd fd(socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  PENSTOCK_CHECK(bind(fd.get(), any, size) == 0 && getsockname(fd.get(), any, &size) == 0,
-                 "loopback has free ports");
-  return ntohs(address.sin_port);
-}
 
 std::string Loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
 
@@ -72,17 +55,19 @@ absl::Status Fleet::StartAll() {
   server.stop_with_parent = true;
   PENSTOCK_ASSIGN_OR_RETURN(postgres_, pgserver::PrivateServer::Start(server));
   PENSTOCK_RETURN_IF_ERROR(postgres_->EnsureDatabase("penstock"));
-  schedulers_.reserve(static_cast<size_t>(options_.schedulers));
-  for (int i = 1; i <= options_.schedulers; ++i) PENSTOCK_RETURN_IF_ERROR(AddScheduler(i));
-  for (int i = 1; i <= options_.workers; ++i) AddWorker(i);
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const client::PortPlan ports,
+      client::ChoosePorts(/*first=*/0, options_.schedulers, options_.workers));
+  for (const auto& scheduler : ports.schedulers) PENSTOCK_RETURN_IF_ERROR(AddScheduler(scheduler));
+  for (const int http : ports.workers) AddWorker(http);
   return Heal();
 }
 
-absl::Status Fleet::AddScheduler(int number) {
+absl::Status Fleet::AddScheduler(const client::PortPlan::Scheduler& ports) {
+  const size_t number = schedulers_.size() + 1;
   PENSTOCK_ASSIGN_OR_RETURN(
       auto database, RunningProxy::Start({postgres_->socket_dir() + "/.s.PGSQL.5432", 0, true}));
-  const int port = FreePort();
-  PENSTOCK_ASSIGN_OR_RETURN(auto front, RunningProxy::Start({"127.0.0.1", port, false}));
+  PENSTOCK_ASSIGN_OR_RETURN(auto front, RunningProxy::Start({"127.0.0.1", ports.grpc, false}));
   const std::string dsn_file = fmt::format("{}/dsn-{}", options_.data_dir, number);
   std::ofstream(dsn_file) << fmt::format("host=127.0.0.1 port={} user=penstock dbname=penstock\n",
                                          database->port());
@@ -91,11 +76,11 @@ absl::Status Fleet::AddScheduler(int number) {
                "--dsn-file",
                dsn_file,
                "--listen",
-               Loopback(port),
+               Loopback(ports.grpc),
                "--advertise",
                Loopback(front->port()),
                "--http",
-               Loopback(FreePort()),
+               Loopback(ports.http),
                "--name",
                fmt::format("scheduler-{}", number),
                "--log-dir",
@@ -111,13 +96,14 @@ absl::Status Fleet::AddScheduler(int number) {
                "--exit-with-parent"};
   spec.log_file = fmt::format("{}/scheduler-{}.log", options_.data_dir, number);
   schedulers_.emplace_back(std::move(spec));
-  addresses_.push_back(Loopback(port));
+  addresses_.push_back(Loopback(ports.grpc));
   database_proxies_.push_back(std::move(database));
   scheduler_proxies_.push_back(std::move(front));
   return absl::OkStatus();
 }
 
-void Fleet::AddWorker(int number) {
+void Fleet::AddWorker(int http_port) {
+  const size_t number = workers_.size() + 1;
   std::vector<std::string> fronts;
   for (const auto& proxy : scheduler_proxies_) fronts.push_back(Loopback(proxy->port()));
   process::ProcessSpec spec;
@@ -125,7 +111,7 @@ void Fleet::AddWorker(int number) {
                "--schedulers",
                absl::StrJoin(fronts, ","),
                "--http",
-               Loopback(FreePort()),
+               Loopback(http_port),
                "--name",
                fmt::format("worker-{}", number),
                "--slots",

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/lib/client.h"
+#include "client/standalone/ports.h"
 #include "common/pgserver/private_server.h"
 #include "common/process/pid_identity.h"
 #include "common/process/spawn.h"
@@ -92,8 +93,8 @@ class Fleet {
  private:
   explicit Fleet(FleetOptions options) : options_(std::move(options)) {}
   absl::Status StartAll();
-  absl::Status AddScheduler(int number);
-  void AddWorker(int number);
+  absl::Status AddScheduler(const client::PortPlan::Scheduler& ports);
+  void AddWorker(int http_port);
 
   const FleetOptions options_;
   std::unique_ptr<pgserver::PrivateServer> postgres_;

@@ -1,7 +1,4 @@
 // penstock-soak: a fleet under load and random faults, judged by what its tasks wrote themselves.
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -13,7 +10,9 @@
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
+#include "common/testing/temp_dir.h"
 #include "fmt/format.h"
+#include "tests/bench/resources.h"
 #include "tests/chaos/faults.h"
 #include "tests/chaos/fleet.h"
 #include "tests/chaos/truth.h"
@@ -43,6 +42,7 @@ struct Settings {
 };
 
 constexpr absl::Duration kBoundAfterFaults = absl::Seconds(90);
+
 class Soak {
  public:
   explicit Soak(Settings settings) : settings_(std::move(settings)) {}
@@ -114,10 +114,7 @@ class Soak {
     std::string text;
     for (auto* nodes : {&fleet_->schedulers(), &fleet_->workers()}) {
       for (const Node& node : *nodes) {
-        std::ifstream file(fmt::format("/proc/{}/statm", node.pid()));
-        int64_t size = 0, resident = 0;
-        file >> size >> resident;
-        text += fmt::format("{} ", resident * sysconf(_SC_PAGESIZE) / 1'000'000);
+        text += fmt::format("{:.0f} ", bench::ResidentBytes(node.pid()) / 1e6);
       }
     }
     return text + "MB";
@@ -139,22 +136,23 @@ bool Parse(const std::vector<std::string>& args, Settings* settings) {
     const std::string& value = args[++i];
     const std::string& flag = args[i - 1];
     const int64_t number = std::atoll(value.c_str());
-    if (flag == "--seconds")
+    if (flag == "--seconds") {
       settings->seconds = number;
-    else if (flag == "--seed")
+    } else if (flag == "--seed") {
       settings->seed = static_cast<uint64_t>(number);
-    else if (flag == "--pause")
+    } else if (flag == "--pause") {
       settings->pause = absl::Milliseconds(number);
-    else if (flag == "--pace")
+    } else if (flag == "--pace") {
       settings->pace = absl::Milliseconds(number);
-    else if (flag == "--schedulers")
+    } else if (flag == "--schedulers") {
       settings->fleet.schedulers = static_cast<int>(number);
-    else if (flag == "--workers")
+    } else if (flag == "--workers") {
       settings->fleet.workers = static_cast<int>(number);
-    else if (flag == "--bin")
+    } else if (flag == "--bin") {
       settings->fleet.bin_dir = value;
-    else
+    } else {
       return false;
+    }
   }
   return settings->seconds > 0 && settings->fleet.schedulers > 0 && settings->fleet.workers > 0;
 }
@@ -170,23 +168,16 @@ int Main(const std::vector<std::string>& args) {
     std::fputs(kHelp, stderr);
     return 2;
   }
-  std::string dir = (std::filesystem::temp_directory_path() / "penstock-soak-XXXXXX").string();
-  if (mkdtemp(dir.data()) == nullptr) {
-    std::fprintf(stderr, "cannot make %s: set TMPDIR\n", dir.c_str());
-    return 2;
-  }
-  chmod(dir.c_str(), 0711);  // NOLINT: PostgreSQL's user must get through
-  settings.fleet.data_dir = dir;
+  testing::TempDir dir("soak");
+  settings.fleet.data_dir = dir.path().string();
   std::printf("seed %llu, %lld s, data in %s\n", static_cast<unsigned long long>(settings.seed),
-              static_cast<long long>(settings.seconds), dir.c_str());
+              static_cast<long long>(settings.seconds), dir.path().c_str());
   absl::StatusOr<bool> good = Soak(settings).Run();
   if (!good.ok()) std::printf("FAILED %s\n", good.status().ToString().c_str());
   const bool passed = good.value_or(false);
-  if (!settings.keep && passed) {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir, ignored);
-  } else {
-    std::printf("kept: %s\n", dir.c_str());
+  if (settings.keep || !passed) {
+    dir.Keep();
+    std::printf("kept: %s\n", dir.path().c_str());
   }
   std::puts(passed ? "PASS" : "FAIL");
   return passed ? 0 : 1;

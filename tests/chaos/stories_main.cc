@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/process/spawn.h"
+#include "common/testing/temp_dir.h"
 #include "fmt/format.h"
 #include "tests/chaos/fleet.h"
 #include "tests/chaos/workload.h"
@@ -81,7 +82,7 @@ absl::StatusOr<bool> Restore(Stage& stage) {
     }
   }
   const std::string now = stage.fleet->Query("select incarnation from penstock.settings");
-  if (now == incarnation) verdict.violations.push_back("the incarnation is the old one");
+  if (now == incarnation) verdict.violations.emplace_back("the incarnation is the old one");
   std::printf("runs kept %zu + %zu, lost with the old state %zu; ended %.1f s later\n",
               before.size(), after.size(), lost.size(), absl::ToDoubleSeconds(recovery));
   return Tell(verdict.violations);
@@ -131,22 +132,19 @@ int Main(const std::vector<std::string>& names) {
   int failures = 0;
   for (const std::string& name : names) {
     const auto story = stories.find(name);
-    std::string dir = (std::filesystem::temp_directory_path() / "penstock-story-XXXXXX").string();
-    if (story == stories.end() || mkdtemp(dir.data()) == nullptr) {
-      std::fprintf(stderr, "no story %s, or no room for it in TMPDIR\n", name.c_str());
+    if (story == stories.end()) {
+      std::fprintf(stderr, "no story %s\n", name.c_str());
       return 2;
     }
-    std::filesystem::permissions(dir, std::filesystem::perms(0711));
-    const auto good = Play(story->second, dir, (self.parent_path() / "bin").string());
+    testing::TempDir dir("story");
+    const auto good = Play(story->second, dir.path(), (self.parent_path() / "bin").string());
     if (!good.ok()) std::printf("FAILED %s\n", good.status().ToString().c_str());
     const bool passed = good.value_or(false);
     std::printf("%s %s\n", passed ? "PASS" : "FAIL", name.c_str());
-    std::error_code ignored;
-    if (passed)
-      std::filesystem::remove_all(dir, ignored);
-    else
-      std::printf("kept: %s\n", dir.c_str());
-    failures += passed ? 0 : 1;
+    if (passed) continue;
+    ++failures;
+    dir.Keep();
+    std::printf("kept: %s\n", dir.path().c_str());
   }
   return failures;
 }

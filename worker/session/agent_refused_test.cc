@@ -1,14 +1,12 @@
 // The agent while no scheduler can be reached: every connection is taken and reset at once.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <string>
 #include <vector>
 
 #include "common/service/thread.h"
+#include "common/testing/loopback_socket.h"
 #include "worker/session/agent.h"
 
 namespace penstock::worker {
@@ -26,40 +24,26 @@ class IdleRunner final : public Runner {
 // Resets the first connections, then ends.
 class Resetter {
  public:
-  explicit Resetter(int connections) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(fd_, any, size), 0);
-    EXPECT_EQ(listen(fd_, 16), 0);
-    EXPECT_EQ(getsockname(fd_, any, &size), 0);
-    address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-    thread_ = std::make_unique<service::Thread>("resetter", [this, connections] {
-      for (int i = 0; i < connections; ++i) {
-        const int peer = accept(fd_, nullptr, nullptr);
-        if (peer < 0) return;
-        const linger now{1, 0};
-        (void)setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-        close(peer);
-      }
-    });
-  }
-  ~Resetter() {
-    shutdown(fd_, SHUT_RDWR);
-    thread_->Join();
-    close(fd_);
-  }
+  explicit Resetter(int connections)
+      : thread_("resetter", [this, connections] {
+          for (int i = 0; i < connections; ++i) {
+            const process::UniqueFd peer(accept(listener_.get(), nullptr, nullptr));
+            if (!peer) return;
+            const linger now{1, 0};
+            (void)setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+          }
+        }) {}
+  ~Resetter() { shutdown(listener_.get(), SHUT_RDWR); }
   Resetter(const Resetter&) = delete;
   Resetter& operator=(const Resetter&) = delete;
-  const std::string& address() const { return address_; }
-  void WaitUntilAllCame() { thread_->Join(); }
+  std::string address() const {
+    return "127.0.0.1:" + std::to_string(testing::LocalPort(listener_));
+  }
+  void WaitUntilAllCame() { thread_.Join(); }
 
  private:
-  const int fd_;
-  std::string address_;
-  std::unique_ptr<service::Thread> thread_;
+  const process::UniqueFd listener_ = testing::ListenOnLoopback();
+  service::Thread thread_;  // ends with the connections or the listener
 };
 
 // gRPC 1.51 aborts when a stream's end releases the last channel on one of its own threads.
