@@ -8,6 +8,8 @@
 #include <iterator>
 #include <utility>
 
+#include "common/rpc/lock_checks.h"
+
 namespace penstock::rpc {
 namespace {
 
@@ -19,6 +21,7 @@ int Millis(absl::Duration duration) {
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const ChannelOptions& options) {
+  StopLockOrderChecks();
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(options.max_message_bytes);
   args.SetMaxSendMessageSize(options.max_message_bytes);

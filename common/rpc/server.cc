@@ -11,6 +11,7 @@
 
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/lock_checks.h"
 #include "common/service/loopback.h"
 
 namespace penstock::rpc {
@@ -73,6 +74,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
                                                       const std::vector<grpc::Service*>& services) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<ListenAddress> addresses,
                             ParseAll(options.addresses));
+  StopLockOrderChecks();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

@@ -11,6 +11,7 @@
 #include "common/process/spawn.h"
 #include "fmt/format.h"
 #include "tests/bench/floor_sql.h"
+#include "tests/bench/report.h"
 
 namespace penstock::bench {
 namespace {
@@ -47,6 +48,33 @@ absl::Status SetUp(const std::string& socket_dir, const std::string& work_dir,
       .status();
 }
 
+// pgbench takes no less.
+std::string WholeSeconds(absl::Duration length) {
+  return std::to_string(std::max<int64_t>(1, absl::ToInt64Seconds(length)));
+}
+
+absl::StatusOr<double> TransactionsPerSecond(const std::string& output) {
+  const size_t at = output.find("tps = ");
+  if (at == std::string::npos) return absl::InternalError("pgbench printed no tps: " + output);
+  return std::strtod(output.c_str() + at + 6, nullptr);
+}
+
+// Microseconds of each transaction, from pgbench's logs, which are removed.
+std::vector<double> TakeLog(const std::string& work_dir, const std::string& prefix) {
+  // Each line: client, transaction number, microseconds, script, time in two parts.
+  std::vector<double> times;
+  for (const auto& entry : std::filesystem::directory_iterator(work_dir)) {
+    if (!entry.path().string().starts_with(prefix)) continue;
+    std::ifstream file(entry.path());
+    double client = 0, number = 0, micros = 0;
+    std::string rest;
+    while (file >> client >> number >> micros && std::getline(file, rest)) times.push_back(micros);
+    file.close();
+    std::filesystem::remove(entry.path());
+  }
+  return times;
+}
+
 }  // namespace
 
 absl::StatusOr<double> MeasureFloor(const std::string& socket_dir, const std::string& work_dir,
@@ -54,45 +82,35 @@ absl::StatusOr<double> MeasureFloor(const std::string& socket_dir, const std::st
   PENSTOCK_RETURN_IF_ERROR(SetUp(socket_dir, work_dir, floor_sql::kSetup));
   const std::string script = work_dir + "/floor-flush.sql";
   PENSTOCK_RETURN_IF_ERROR(Write(script, floor_sql::kFlush));
-  PENSTOCK_ASSIGN_OR_RETURN(const std::string output,
-                            Run(socket_dir,
-                                {"pgbench", "-n", "-M", "prepared", "-f", script, "-D", "k=0", "-D",
-                                 fmt::format("m={}", kRunsPerBatch), "-c", "1", "-T",
-                                 std::to_string(absl::ToInt64Seconds(length))},
-                                length));
-  const size_t at = output.find("tps = ");
-  if (at == std::string::npos) return absl::InternalError("pgbench printed no tps: " + output);
-  return std::strtod(output.c_str() + at + 6, nullptr) * kRunsPerBatch * 10;
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const std::string output,
+      Run(socket_dir,
+          {"pgbench", "-n", "-M", "prepared", "-f", script, "-D", "k=0", "-D",
+           fmt::format("m={}", kRunsPerBatch), "-c", "1", "-T", WholeSeconds(length)},
+          length));
+  PENSTOCK_ASSIGN_OR_RETURN(const double per_second, TransactionsPerSecond(output));
+  return per_second * kRunsPerBatch * 10;
 }
 
-absl::StatusOr<absl::Duration> MeasureCommit(const std::string& socket_dir,
-                                             const std::string& work_dir, absl::Duration length) {
+absl::StatusOr<Commits> MeasureCommits(const std::string& socket_dir, const std::string& work_dir,
+                                       int clients, absl::Duration length) {
   PENSTOCK_RETURN_IF_ERROR(SetUp(socket_dir, work_dir,
                                  "drop table if exists floor_commit; create table floor_commit("
                                  "id bigint generated always as identity primary key);"));
   const std::string script = work_dir + "/floor-commit.sql";
   PENSTOCK_RETURN_IF_ERROR(Write(script, floor_sql::kCommit));
   const std::string prefix = work_dir + "/floor-commit-log";
-  PENSTOCK_RETURN_IF_ERROR(
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const std::string output,
       Run(socket_dir,
-          {"pgbench", "-n", "-M", "prepared", "-f", script, "-c", "1", "-l",
-           "--log-prefix=" + prefix, "-T", std::to_string(absl::ToInt64Seconds(length))},
-          length)
-          .status());
-  // Each line: client, transaction number, microseconds, script, time in two parts.
-  std::vector<int64_t> times;
-  for (const auto& entry : std::filesystem::directory_iterator(work_dir)) {
-    if (!entry.path().string().starts_with(prefix)) continue;
-    std::ifstream file(entry.path());
-    int64_t client = 0, number = 0, micros = 0;
-    std::string rest;
-    while (file >> client >> number >> micros && std::getline(file, rest)) times.push_back(micros);
-    file.close();
-    std::filesystem::remove(entry.path());
-  }
+          {"pgbench", "-n", "-M", "prepared", "-f", script, "-c", std::to_string(clients), "-j",
+           clients > 1 ? "2" : "1", "-l", "--log-prefix=" + prefix, "-T", WholeSeconds(length)},
+          length));
+  const std::vector<double> times = TakeLog(work_dir, prefix);
   if (times.empty()) return absl::InternalError("pgbench logged no transaction");
-  std::nth_element(times.begin(), times.begin() + std::ssize(times) / 2, times.end());
-  return absl::Microseconds(times[times.size() / 2]);
+  PENSTOCK_ASSIGN_OR_RETURN(const double per_second, TransactionsPerSecond(output));
+  return Commits{per_second, absl::Microseconds(Quantile(times, 0.5)),
+                 absl::Microseconds(Quantile(times, 0.99))};
 }
 
 }  // namespace penstock::bench

@@ -13,8 +13,13 @@ namespace penstock::bench {
 absl::StatusOr<double> MeasureFloor(const std::string& socket_dir, const std::string& work_dir,
                                     absl::Duration length);
 
-// Median time of a transaction of one small insert, one after the other.
-absl::StatusOr<absl::Duration> MeasureCommit(const std::string& socket_dir,
-                                             const std::string& work_dir, absl::Duration length);
+// Transactions of one small insert each, by `clients` connections at once, one after the other on
+// each.
+struct Commits {
+  double per_second = 0;
+  absl::Duration p50, p99;
+};
+absl::StatusOr<Commits> MeasureCommits(const std::string& socket_dir, const std::string& work_dir,
+                                       int clients, absl::Duration length);
 
 }  // namespace penstock::bench

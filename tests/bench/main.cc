@@ -18,7 +18,7 @@ using penstock::bench::Settings;
 
 constexpr const char* kHelp =
     "penstock-bench: measures clusters of the binaries beside it, on this machine\n"
-    "  --only LIST   of: throughput shell edges memory idle (all)\n"
+    "  --only LIST   of: throughput shell submit edges memory idle (all)\n"
     "  --rounds N    floor and Penstock take turns so often; medians are printed (3)\n"
     "  --scale F     fewer tasks, for a look only: 0.1 (1)\n"
     "  --json        print JSON instead of the table\n"
@@ -30,12 +30,10 @@ struct Part {
 };
 
 const std::vector<Part>& Parts() {
-  static const auto* const kParts =
-      new std::vector<Part>{{"throughput", penstock::bench::MeasureThroughput},
-                            {"shell", penstock::bench::MeasureShell},
-                            {"edges", penstock::bench::MeasureEdges},
-                            {"memory", penstock::bench::MeasureMemory},
-                            {"idle", penstock::bench::MeasureIdle}};
+  static const auto* const kParts = new std::vector<Part>{
+      {"throughput", penstock::bench::MeasureThroughput}, {"shell", penstock::bench::MeasureShell},
+      {"submit", penstock::bench::MeasureSubmit},         {"edges", penstock::bench::MeasureEdges},
+      {"memory", penstock::bench::MeasureMemory},         {"idle", penstock::bench::MeasureIdle}};
   return *kParts;
 }
 

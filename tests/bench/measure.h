@@ -19,6 +19,9 @@ struct Settings {
 absl::Status MeasureThroughput(const Settings& settings, Report* report);
 // Processes per second, beside `xargs -P2 -n1 sh -c :`.
 absl::Status MeasureShell(const Settings& settings, Report* report);
+// Runs of one task submitted by 1 client and by 50, one by one, and in batches, beside single-row
+// commits and the floor.
+absl::Status MeasureSubmit(const Settings& settings, Report* report);
 // From the end of a task to the start of the one that needs it, beside a commit and a round trip.
 absl::Status MeasureEdges(const Settings& settings, Report* report);
 // Growth of the scheduler per waiting task instance, over a million of them.

@@ -68,9 +68,10 @@ absl::StatusOr<Quantiles> MeasureChain(Cluster& cluster, const std::string& dag)
 }
 
 absl::StatusOr<double> CommitMicros(const Settings& settings, const ClusterFacts& facts) {
-  PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration commit,
-                            MeasureCommit(facts.socket_dir, settings.work_dir, absl::Seconds(1)));
-  return absl::ToDoubleMicroseconds(commit);
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const Commits commits,
+      MeasureCommits(facts.socket_dir, settings.work_dir, 1, absl::Seconds(1)));
+  return absl::ToDoubleMicroseconds(commits.p50);
 }
 
 void Tell(const std::string& name, const Quantiles& edge, double unit, Report* report) {
