@@ -44,7 +44,15 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(const ClusterOptions& op
   return cluster;
 }
 
+std::unique_ptr<Cluster> Cluster::Attach(const std::string& address) {
+  std::unique_ptr<Cluster> cluster(new Cluster);
+  cluster->address_ = address;
+  cluster->client_ = cluster->NewClient();
+  return cluster;
+}
+
 Cluster::~Cluster() {
+  if (options_.data_dir.empty()) return;
   (void)Standalone(options_, {"--stop"});
   std::error_code ignored;
   std::filesystem::remove_all(options_.data_dir, ignored);

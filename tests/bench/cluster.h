@@ -32,7 +32,9 @@ struct ClusterFacts {
 class Cluster {
  public:
   static absl::StatusOr<std::unique_ptr<Cluster>> Start(const ClusterOptions& options);
-  // Stops it and removes its data.
+  // One that somebody else has started and will stop; without Facts().
+  static std::unique_ptr<Cluster> Attach(const std::string& address);
+  // Stops what Start() has started and removes its data.
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
