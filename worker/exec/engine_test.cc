@@ -229,6 +229,21 @@ TEST_F(EngineTest, TwoThousandQuickOnesLeakNothing) {
   EXPECT_EQ(open_fds(), before);
 }
 
+// More new runners than its socket holds requests for, while it is too slow to take any.
+TEST_F(EngineTest, ABurstWaitsForTheGuardian) {
+  options_.max_concurrent = 500;
+  StartEngine();
+  ASSERT_EQ(kill(engine_->guardian().pid(), SIGSTOP), 0);
+  std::vector<AttemptKey> keys;
+  for (int i = 0; i < 500; ++i) keys.push_back(Launch(Program({"/bin/true"})));
+  EXPECT_FALSE(Eventually([&] { return recorder_.finished() > 0; }, absl::Milliseconds(300)));
+  ASSERT_EQ(kill(engine_->guardian().pid(), SIGCONT), 0);
+  for (const AttemptKey& key : keys) {
+    const Report report = WaitFor(key);
+    ASSERT_EQ(report.outcome, Outcome::kSuccess) << report.error;
+  }
+}
+
 TEST_F(EngineTest, EverythingIsGoneAfterStop) {
   const AttemptKey key = Launch(Shell("setsid sleep 1000 & echo $! ; trap '' TERM; sleep 1000"));
   ASSERT_TRUE(WaitForText(key, "\n"));

@@ -33,6 +33,9 @@ using process::UniqueFd;
 
 constexpr int kReadyPatienceMs = 30'000;
 constexpr int kReapPauseMs = 5;
+// Forking takes the guardian a fraction of a millisecond; this is for a machine that is out of
+// breath, and far below the leases that the caller's thread extends.
+constexpr int kReadPatienceMs = 5'000;
 constexpr absl::Duration kEndPatience = absl::Seconds(5);
 
 absl::Status ErrnoStatus(std::string_view what, int error) {
@@ -81,6 +84,16 @@ absl::StatusOr<pid_t> StartProgram(const std::vector<std::string>& argv, int soc
   if (start.stage == ChildStage::kStarted) return start.pid;
   return ErrnoStatus(fmt::format("cannot start {}: {}", argv[0], ToString(start.stage)),
                      start.error_number);
+}
+
+// Whether the other end made room within kReadPatienceMs.
+bool WaitForRoom(int socket) {
+  pollfd polled{socket, POLLOUT, 0};
+  int ready = 0;
+  do {
+    ready = poll(&polled, 1, kReadPatienceMs);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0;
 }
 
 // Whether children are left.
@@ -151,9 +164,13 @@ absl::StatusOr<std::vector<uint32_t>> GuardianClient::Receive() {
 
 absl::StatusOr<UniqueFd> GuardianClient::NewRunner(uint32_t id) {
   PENSTOCK_ASSIGN_OR_RETURN(auto sockets, SocketPair());
-  if (!Send(socket_.get(), guard::NewRunner{MessageKind::kNewRunner, id}, {},
-            {sockets.second.get()})) {
-    return ErrnoStatus("cannot reach the guardian", errno);
+  while (!Send(socket_.get(), guard::NewRunner{MessageKind::kNewRunner, id}, {},
+               {sockets.second.get()})) {
+    // Hundreds asked for at once fill the socket while the guardian forks the first.
+    const int error = errno;
+    if (error != EAGAIN || !WaitForRoom(socket_.get())) {
+      return ErrnoStatus("cannot reach the guardian", error);
+    }
   }
   return std::move(sockets.first);
 }

@@ -41,7 +41,8 @@ class GuardianClient {
   // attempts are dead with all they started. UNAVAILABLE: the guardian itself is dead.
   absl::StatusOr<std::vector<uint32_t>> Receive();
 
-  // A socket to a new runner (packet.h). A failure to start it shows as the socket's end.
+  // A socket to a new runner (packet.h). A failure to start it shows as the socket's end. Waits for
+  // a guardian that is behind, for some seconds at most.
   absl::StatusOr<process::UniqueFd> NewRunner(uint32_t id);
 
   // What the guardian executes after the main process died unasked and every attempt is dead;
