@@ -20,10 +20,22 @@ Executor::Executor(const Options& options) : max_queue_(options.max_queue) {
 Executor::~Executor() { Shutdown(Pending::kDrop); }
 
 bool Executor::TryPost(std::function<void()> job) {
-  MutexLock lock(&mu_);
-  if (stopped_ || queue_.size() >= max_queue_) return false;
-  queue_.push_back(std::move(job));
-  ready_.Signal();
+  bool wake = false;
+  {
+    MutexLock lock(&mu_);
+    if (stopped_ || queue_.size() >= max_queue_) return false;
+    queue_.push_back(std::move(job));
+    wake = WantsThread();
+  }
+  if (wake) ready_.Signal();  // without the lock, which the thread needs first
+  return true;
+}
+
+// Waking a thread costs more than many a job: one at a time, and each that comes decides whether
+// there is work for another.
+bool Executor::WantsThread() {
+  if (queue_.empty() || idle_ == 0 || waking_) return false;
+  waking_ = true;
   return true;
 }
 
@@ -58,11 +70,21 @@ void Executor::Work() {
 }
 
 bool Executor::Next(std::function<void()>* job) {
-  MutexLock lock(&mu_);
-  while (queue_.empty() && !stopped_) ready_.Wait(&mu_);
-  if (queue_.empty()) return false;
-  *job = std::move(queue_.front());
-  queue_.pop_front();
+  bool wake = false;
+  {
+    MutexLock lock(&mu_);
+    while (queue_.empty() && !stopped_) {
+      ++idle_;
+      ready_.Wait(&mu_);
+      --idle_;
+      waking_ = false;
+    }
+    if (queue_.empty()) return false;
+    *job = std::move(queue_.front());
+    queue_.pop_front();
+    wake = WantsThread();
+  }
+  if (wake) ready_.Signal();
   return true;
 }
 

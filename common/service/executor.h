@@ -41,11 +41,15 @@ class Executor {
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mu_);
   bool Next(std::function<void()>* job) ABSL_LOCKS_EXCLUDED(mu_);
+  // True when the caller is to signal ready_.
+  bool WantsThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const size_t max_queue_;
   mutable Mutex mu_;
   CondVar ready_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mu_);
+  int idle_ ABSL_GUARDED_BY(mu_) = 0;         // threads in ready_'s line
+  bool waking_ ABSL_GUARDED_BY(mu_) = false;  // one was signalled and has not come yet
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   Mutex join_mu_;  // held while joining, so that a second Shutdown waits too
   std::vector<std::unique_ptr<Thread>> threads_ ABSL_GUARDED_BY(join_mu_);
