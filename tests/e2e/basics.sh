@@ -117,16 +117,7 @@ same "logs -f ends well" 0 "$?"
 same "the whole log" "line 1 line 2 line 3 line 4 line 5 line 6 oops" "$(xargs <"$work/followed")"
 
 # A worker that drains finishes what it has and takes nothing new.
-apply <<'DAG'
-dag: both
-tasks:
-  a: {sh: sleep 2}
-  b: {sh: sleep 2}
-  c: {sh: sleep 2}
-  d: {sh: sleep 2}
-  e: {sh: sleep 2}
-  f: {sh: sleep 2}
-DAG
+sleepers both 2 | apply
 on_first() { penstock task list "$1" | grep -c worker-1; }
 trigger both
 reaches both f running

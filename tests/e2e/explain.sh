@@ -91,17 +91,7 @@ explains one_by_one/first stays cancelled 'cancelled by a user'
 explains one_by_one/first other cancelled 'run'
 
 # All slots taken: many still has two of them.
-apply <<'DAG'
-dag: crowd
-tasks:
-  a: {sh: sleep 600}
-  b: {sh: sleep 600}
-  c: {sh: sleep 600}
-  d: {sh: sleep 600}
-  e: {sh: sleep 600}
-  f: {sh: sleep 600}
-  last: {priority: 0, sh: "true"}
-DAG
+{ sleepers crowd 600; echo '  last: {priority: 0, sh: "true"}'; } | apply
 trigger crowd
 reaches crowd f running
 explains crowd last workers_busy 'worker'

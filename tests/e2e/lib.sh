@@ -78,6 +78,12 @@ apply() {
   penstock apply "$work/dag.yaml" >"$work/apply.txt" 2>&1 || { cat "$work/apply.txt"; kill $$; }
 }
 
+# sleepers DAG SECONDS: prints a DAG file with six tasks, a to f, that sleep so long.
+sleepers() {
+  printf 'dag: %s\ntasks:\n' "$1"
+  printf "  %s: {sh: sleep $2}\n" a b c d e f
+}
+
 # trigger DAG [FLAGS...]
 trigger() { penstock trigger "$@" >"$work/trigger.txt" 2>&1 || fail "$(cat "$work/trigger.txt")"; }
 
