@@ -135,7 +135,7 @@ class Walk {
       }
     }
   }
-  DagId DagOf(RunId run) { return t_.domain->ViewRun(run)->row.dag; }
+  DagId DagOf(RunId run) const { return t_.domain->ViewRun(run)->row.dag; }
 
   SplitMix64 random_;
   DomainFixture t_;

@@ -66,9 +66,7 @@ TEST(AdmissionTest, IdlingEarnsNothing) {
 
 TEST(AdmissionTest, RunsOfEqualWeightTakeTurns) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeWideDag(50));
-  t.Load();
-  t.Worker(1, 0);
+  const DagId dag = t.LoadWith(MakeWideDag(50), 0);
   const RunId first = t.Create(dag);
   const RunId second = t.Create(dag);
   const Effects fx = t.Grant(1, 10);
@@ -80,12 +78,10 @@ TEST(AdmissionTest, TheHeavierTaskGoesFirstAndEqualOnesByTheirIndex) {
   DomainFixture t;
   dag::DagSpec spec = MakeWideDag(4);
   spec.tasks[2].priority = 10;
-  const DagId dag = t.AddDag(std::move(spec));
-  t.Load();
-  t.Worker(1, 0);
+  const DagId dag = t.LoadWith(std::move(spec), 0);
   t.Create(dag);
-  std::vector<int> order;
-  for (int i = 0; i < 4; ++i) order.push_back(t.Grant(1, 1).assigns.at(0).ref.key.task);
+  std::vector<int> order(4);
+  for (int& task : order) task = t.Grant(1, 1).assigns.at(0).ref.key.task;
   EXPECT_THAT(order, ::testing::ElementsAre(2, 0, 1, 3));
 }
 
@@ -110,9 +106,7 @@ TEST(AdmissionTest, AFullPoolHoldsUpNobodyElse) {
 TEST(AdmissionTest, PoolSlotsComeBackWithEveryKindOfEnd) {
   DomainFixture t;
   t.AddPool("p", 3);
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a", {}, InPool("p", 3))}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a", {}, InPool("p", 3))}), 100);
   for (const Outcome outcome : {Outcome::kSuccess, Outcome::kFailed, Outcome::kSkipped}) {
     const RunId run = t.Create(dag);
     EXPECT_EQ(t.PoolUsed("p"), 3);
@@ -152,9 +146,7 @@ TEST(AdmissionTest, ARequestForFiftySlotsIsNotStarvedBySmallOnes) {
 TEST(AdmissionTest, AShrunkPoolGivesOutNothingUntilItHasRoom) {
   DomainFixture t;
   t.AddPool("p", 4);
-  const DagId dag = t.AddDag(MakeWideDag(10, InPool("p")));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeWideDag(10, InPool("p")), 100);
   const RunId run = t.Create(dag);
   ASSERT_TRUE(t.Do(SetPool{{"p", 2, ""}}).status.ok());
   for (int i = 0; i < 2; ++i) EXPECT_THAT(t.EndTask(run, i).assigns, IsEmpty());
@@ -217,9 +209,7 @@ TEST(AdmissionTest, ALargeTaskGetsAWorkerToItselfOnceItHasWaited) {
 
 TEST(AdmissionTest, ADrainingOrUnboundWorkerIsGivenNothing) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeWideDag(2));
-  t.Load();
-  t.Worker(1, 5);
+  const DagId dag = t.LoadWith(MakeWideDag(2), 5);
   t.Apply(SessionDraining{SessionId(1)});
   t.Worker(2, 5);
   t.Apply(BindingClosed{SessionId(2), t.binding.at(SessionId(2))});
@@ -233,9 +223,7 @@ TEST(AdmissionTest, MaxActiveTasksLimitsOneRun) {
   DomainFixture t;
   dag::DagSpec spec = MakeWideDag(10);
   spec.max_active_tasks = 3;
-  const DagId dag = t.AddDag(std::move(spec));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(std::move(spec), 100);
   const RunId run = t.Create(dag);
   const RunId other = t.Create(dag);
   EXPECT_EQ(t.HeldOf(run), 3);
@@ -248,11 +236,9 @@ TEST(AdmissionTest, MaxActiveRunsQueuesTheOthersInTheirOrder) {
   DomainFixture t;
   dag::DagSpec spec = MakeDag({MakeTask("a")});
   spec.max_active_runs = 2;
-  const DagId dag = t.AddDag(std::move(spec));
-  t.Load();
-  t.Worker(1, 100);
-  std::vector<RunId> runs;
-  for (int i = 0; i < 4; ++i) runs.push_back(t.Create(dag));
+  const DagId dag = t.LoadWith(std::move(spec), 100);
+  std::vector<RunId> runs(4);
+  for (RunId& run : runs) run = t.Create(dag);
   EXPECT_THAT(t.held, SizeIs(2));
   EXPECT_EQ(t.ReasonOf(runs[2], 0), Reason::kRunQueued);
   t.EndTask(runs[1], 0);

@@ -85,6 +85,13 @@ class DomainFixture {
     for (const auto& [id, topology] : versions) Apply(VersionLoaded{id, topology});
     Settle();
   }
+  // With one more DAG, and a worker that offers so many credits.
+  DagId LoadWith(dag::DagSpec spec, int credits) {
+    const DagId dag = AddDag(std::move(spec));
+    Load();
+    Worker(1, credits);
+    return dag;
+  }
   Now now() const { return {SteadyTime::FromMicros(us), absl::FromUnixMicros(us)}; }
   // Time passes, and all workers renew their leases; in Sleep nobody does.
   void Advance(absl::Duration d) {
@@ -92,6 +99,7 @@ class DomainFixture {
     for (const auto& [session, id] : binding) Apply(SessionConfirmed{session, now().steady});
   }
   void Sleep(absl::Duration d) { us += absl::ToInt64Microseconds(d); }
+  // NOLINTNEXTLINE(readability-make-member-function-const): it changes what the fixture owns.
   void Apply(Event event) { domain->Apply(std::move(event), now()); }
   // All that is due; what it leads to goes into `effects`, the leases into `held` too.
   Effects Settle() {

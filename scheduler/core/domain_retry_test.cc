@@ -64,9 +64,8 @@ EditSettings Retries(int max, double initial_s) {
 
 TEST(DomainRetryTest, TriesAgainAfterTheBackOffAndFailsWhenNoneAreLeft) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a", {}, Retries(2, 10)), MakeTask("b", {0})}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag =
+      t.LoadWith(MakeDag({MakeTask("a", {}, Retries(2, 10)), MakeTask("b", {0})}), 100);
   const RunId run = t.Create(dag);
   for (int n = 1; n <= 2; ++n) {
     t.EndTask(run, 0, Outcome::kFailed);
@@ -85,9 +84,7 @@ TEST(DomainRetryTest, TriesAgainAfterTheBackOffAndFailsWhenNoneAreLeft) {
 
 TEST(DomainRetryTest, AnExitThatForbidsRetriesFailsAtOnce) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a", {}, Retries(5, 10))}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a", {}, Retries(5, 10))}), 100);
   const RunId run = t.Create(dag);
   t.EndTask(run, 0, Outcome::kFailedNoRetry, Cause::kExitCode);
   EXPECT_EQ(t.EndOf(run), RunState::kFailed);
@@ -96,9 +93,7 @@ TEST(DomainRetryTest, AnExitThatForbidsRetriesFailsAtOnce) {
 TEST(DomainRetryTest, LossesToInfrastructureHaveABudgetOfTheirOwn) {
   DomainFixture t;
   t.options.infra_retries = 2;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a", {}, Retries(0, 10))}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a", {}, Retries(0, 10))}), 100);
   const RunId run = t.Create(dag);
   for (int n = 1; n <= 2; ++n) {
     const Effects fx = t.EndTask(run, 0, Outcome::kFailed, Cause::kWorkerLost);
@@ -112,9 +107,7 @@ TEST(DomainRetryTest, LossesToInfrastructureHaveABudgetOfTheirOwn) {
 
 TEST(DomainRetryTest, AHandedBackAttemptIsChargedToNobody) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a")}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a")}), 100);
   const RunId run = t.Create(dag);
   for (int n = 1; n <= 20; ++n) {
     const AttemptRef ref{{run, 0, -1}, n};
@@ -130,9 +123,7 @@ TEST(DomainRetryTest, AHandedBackAttemptIsChargedToNobody) {
 
 TEST(DomainRetryTest, ALateResultOfAnEarlierAttemptIsAcknowledgedAndIgnored) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a", {}, Retries(3, 0.001))}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a", {}, Retries(3, 0.001))}), 100);
   const RunId run = t.Create(dag);
   t.EndTask(run, 0, Outcome::kFailed);
   t.Advance(absl::Seconds(1));
@@ -186,9 +177,7 @@ TEST(DomainRetryTest, ARetriedRunClearsWhatWasUpForRetryBelowTheFailure) {
 // An ended run comes back from rows that somebody read: those of its latest ending, or none.
 TEST(DomainRetryTest, AnEndedRunDoesNotComeBackFromRowsReadBeforeItsEnd) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a"), MakeTask("b", {0})}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a"), MakeTask("b", {0})}), 100);
   const RunId run = t.Create(dag);
   auto facts = std::make_shared<DomainFacts>();
   facts->runs.push_back(t.last.batch.new_runs[0]);
@@ -212,10 +201,8 @@ TEST(DomainRetryTest, AnEndedRunDoesNotComeBackFromRowsReadBeforeItsEnd) {
 
 TEST(DomainRetryTest, ARetriedRunKeepsWhatSucceeded) {
   DomainFixture t;
-  const DagId dag = t.AddDag(
-      MakeDag({MakeTask("a"), MakeTask("b", {0}), MakeTask("c", {0}), MakeTask("d", {1})}));
-  t.Load();
-  t.Worker(1, 100);
+  const DagId dag = t.LoadWith(
+      MakeDag({MakeTask("a"), MakeTask("b", {0}), MakeTask("c", {0}), MakeTask("d", {1})}), 100);
   const RunId run = t.Create(dag);
   t.EndTask(run, 0);
   t.EndTask(run, 1, Outcome::kFailed);

@@ -94,9 +94,7 @@ TEST(DomainRunTest, ANoopEndsWithoutAWorker) {
 
 TEST(DomainRunTest, CancelStopsWhatRunsAndEndsTheRest) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a"), MakeTask("b", {0}), MakeTask("c")}));
-  t.Load();
-  t.Worker(1, 1);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a"), MakeTask("b", {0}), MakeTask("c")}), 1);
   const RunId run = t.Create(dag);
   ASSERT_EQ(t.HeldOf(run), 1);
   EXPECT_TRUE(t.Do(CancelRun{run}).status.ok());
@@ -117,9 +115,7 @@ TEST(DomainRunTest, ARunsTimeoutSkipsTheRestAndFailsIt) {
   DomainFixture t;
   dag::DagSpec spec = MakeDag({MakeTask("a"), MakeTask("b", {0})});
   spec.run_timeout = absl::Seconds(30);
-  const DagId dag = t.AddDag(std::move(spec));
-  t.Load();
-  t.Worker(1, 10);
+  const DagId dag = t.LoadWith(std::move(spec), 10);
   const RunId run = t.Create(dag);
   t.Advance(absl::Seconds(15));
   t.Settle();
@@ -158,9 +154,7 @@ TEST(DomainRunTest, AnAttemptsTimeoutIsChargedAndTriedAgain) {
 
 TEST(DomainRunTest, APausedDagStartsNothingAndGoesOnWhenResumed) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a"), MakeTask("b", {0})}));
-  t.Load();
-  t.Worker(1, 10);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a"), MakeTask("b", {0})}), 10);
   const RunId run = t.Create(dag);
   t.Do(SetDagPaused{dag, true});
   const RunId later = t.Create(dag);
@@ -198,9 +192,7 @@ TEST(DomainRunTest, AQuarantinedRunIsLeftAloneUntilAUserEndsIt) {
 
 TEST(DomainRunTest, OneIdempotencyKeyMakesOneRun) {
   DomainFixture t;
-  const DagId dag = t.AddDag(MakeDag({MakeTask("a")}));
-  t.Load();
-  t.Worker(1, 10);
+  const DagId dag = t.LoadWith(MakeDag({MakeTask("a")}), 10);
   NewRun wanted;
   wanted.dag = dag;
   wanted.idempotency_key = "once";

@@ -151,18 +151,18 @@ Explanation Domain::Explain(const TaskKey& key) const {
   return e;
 }
 
-std::optional<RunView> Domain::ViewRun(RunId id) const {
-  const Run* run = FindRun(id);
-  if (run == nullptr) return std::nullopt;
+std::optional<RunView> Domain::ViewRun(RunId run) const {
+  const Run* live = FindRun(run);
+  if (live == nullptr) return std::nullopt;
   RunView view;
-  view.row = run->row;
-  view.task_count = static_cast<int32_t>(run->task_count());
-  view.counts = run->counts;
+  view.row = live->row;
+  view.task_count = static_cast<int32_t>(live->task_count());
+  view.counts = live->counts;
   constexpr size_t kNamed = 20;
-  const bool any = run->count(TaskState::kRunning) + run->count(TaskState::kLeased) +
-                       run->count(TaskState::kFailed) > 0;
-  for (uint32_t t = 0; any && t < run->instances.size(); ++t) {
-    const TaskState state = run->instances[t].state;
+  const bool any = live->count(TaskState::kRunning) + live->count(TaskState::kLeased) +
+                       live->count(TaskState::kFailed) > 0;
+  for (uint32_t t = 0; any && t < live->instances.size(); ++t) {
+    const TaskState state = live->instances[t].state;
     if (IsLive(state) && view.running.size() < kNamed) view.running.push_back(static_cast<int>(t));
     if (state == TaskState::kFailed && view.failed.size() < kNamed) {
       view.failed.push_back(static_cast<int>(t));

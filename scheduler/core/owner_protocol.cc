@@ -1,6 +1,7 @@
 #include "scheduler/core/owner_protocol.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/base/check.h"
@@ -178,7 +179,8 @@ void OwnerProtocol::Poisoned(const FlushResult& result, Now) {
 // Commands that were applied but are not durable go back to the head of the queue, in order.
 void OwnerProtocol::RequeueApplied() {
   for (auto* list : {&applied_, &in_flight_commands_}) {
-    for (auto it = list->rbegin(); it != list->rend(); ++it) queue_.push_front(std::move(*it));
+    queue_.insert(queue_.begin(), std::move_iterator(list->begin()),
+                  std::move_iterator(list->end()));
     list->clear();
   }
   in_flight_.reset();
