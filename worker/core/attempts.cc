@@ -134,8 +134,8 @@ void WorkerCore::Keep(Domain& domain, const AttemptKey& key, Report report, Effe
   domain.results.emplace(key, std::move(report));
 }
 
-void WorkerCore::Acknowledged(StreamId stream, DomainId id, const AttemptKey& key) {
-  Domain* domain = Find(id);
+void WorkerCore::Acknowledged(StreamId stream, DomainId domain_id, const AttemptKey& key) {
+  Domain* domain = Find(domain_id);
   if (domain == nullptr || domain->bound != stream) return;
   const auto it = domain->results.find(key);
   if (it == domain->results.end()) return;
@@ -143,9 +143,9 @@ void WorkerCore::Acknowledged(StreamId stream, DomainId id, const AttemptKey& ke
   domain->results.erase(it);
 }
 
-void WorkerCore::Revoked(StreamId stream, DomainId id, Epoch epoch, const AttemptKey& key,
+void WorkerCore::Revoked(StreamId stream, DomainId domain_id, Epoch epoch, const AttemptKey& key,
                          Cause cause, Effects* fx) {
-  Domain* domain = BoundTo(stream, id, epoch);
+  Domain* domain = BoundTo(stream, domain_id, epoch);
   if (domain == nullptr || domain->results.contains(key)) return;
   const auto it = attempts_.find(key);
   if (it != attempts_.end() && it->second.stage >= Stage::kStarting) {

@@ -106,9 +106,24 @@ class CoreFixture {
     return hellos;
   }
 
+  // One slot with an attempt in it, Key(11), and another that waits for it, Key(12). The short ones
+  // before are what made the core ask for more than it has slots for.
+  void FillOneSlotAndQueue() {
+    for (int run = 1; run <= 4; ++run) {
+      AssignInstant(1, 7, Key(run));
+      Settle();
+    }
+    Assign(1, 7, Key(11));
+    Assign(1, 7, Key(12));
+  }
+
   int64_t us = 1'000'000'000;
   WorkerCore core;
   Effects fx;
 };
+
+inline CoreFixture Slots(int slots, int prefetch = 0) {
+  return CoreFixture(CoreFixture::WithSlots(slots, prefetch));
+}
 
 }  // namespace penstock::worker

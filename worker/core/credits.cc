@@ -7,8 +7,9 @@
 
 namespace penstock::worker {
 
-void WorkerCore::CreditsReturned(StreamId stream, DomainId id, Epoch epoch, int32_t credits) {
-  Domain* domain = BoundTo(stream, id, epoch);
+void WorkerCore::CreditsReturned(StreamId stream, DomainId domain_id, Epoch epoch,
+                                 int32_t credits) {
+  Domain* domain = BoundTo(stream, domain_id, epoch);
   if (domain == nullptr || credits <= 0) return;
   const int returned = std::min(credits, domain->credits);
   domain->credits -= returned;
@@ -16,8 +17,8 @@ void WorkerCore::CreditsReturned(StreamId stream, DomainId id, Epoch epoch, int3
   domain->sated = true;
 }
 
-void WorkerCore::Wished(StreamId stream, DomainId id, Epoch epoch, int32_t wanted) {
-  Domain* domain = BoundTo(stream, id, epoch);
+void WorkerCore::Wished(StreamId stream, DomainId domain_id, Epoch epoch, int32_t wanted) {
+  Domain* domain = BoundTo(stream, domain_id, epoch);
   if (domain == nullptr) return;
   domain->wishes = wanted > 0;
   if (domain->wishes) domain->sated = false;

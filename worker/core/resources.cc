@@ -1,5 +1,7 @@
 #include "worker/core/resources.h"
 
+#include <algorithm>
+
 #include "common/base/check.h"
 
 namespace penstock::worker {
@@ -23,14 +25,13 @@ bool ResourceLedger::Fits(const Demand& demand) const {
   if (capacity_.memory_bytes > 0 && demand.memory_bytes > capacity_.memory_bytes - memory_bytes_) {
     return false;
   }
-  for (const auto& [name, amount] : demand.custom) {
-    const auto has = capacity_.custom.find(name);
-    const auto taken = custom_.find(name);
+  return std::all_of(demand.custom.begin(), demand.custom.end(), [this](const auto& wanted) {
+    const auto has = capacity_.custom.find(wanted.first);
+    const auto taken = custom_.find(wanted.first);
     const int64_t left = (has == capacity_.custom.end() ? 0 : has->second) -
                          (taken == custom_.end() ? 0 : taken->second);
-    if (amount > left) return false;
-  }
-  return true;
+    return wanted.second <= left;
+  });
 }
 
 void ResourceLedger::Add(const Demand& demand, int64_t sign) {

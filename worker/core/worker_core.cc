@@ -49,24 +49,24 @@ void WorkerCore::StreamClosed(StreamId stream) {
   }
 }
 
-void WorkerCore::Offered(StreamId stream_id, DomainId id, Epoch epoch, int64_t number) {
+void WorkerCore::Offered(StreamId stream_id, DomainId domain_id, Epoch epoch, int64_t number) {
   const auto stream = streams_.find(stream_id);
   if (stream == streams_.end()) return;
-  auto [it, is_new] = domains_.try_emplace(id);
+  auto [it, is_new] = domains_.try_emplace(domain_id);
   Domain& domain = it->second;
   if (is_new) {
-    domain.id = id;
+    domain.id = domain_id;
     domain.session = sessions_.back();
   }
   if (epoch < domain.epoch) return;
   const Offer offer{epoch, number};
-  stream->second.offers[id] = offer;
+  stream->second.offers[domain_id] = offer;
   if (stream->second.session != domain.session || domain.doomed > 0) return;
   if (domain.bound == stream_id && domain.epoch == epoch && domain.offer == number) return;
   Bind(domain, stream_id, offer);
 }
 
-void WorkerCore::Ended(StreamId stream_id, DomainId id, Epoch epoch, EndReason reason,
+void WorkerCore::Ended(StreamId stream_id, DomainId domain_id, Epoch epoch, EndReason reason,
                        Effects* fx) {
   const auto stream = streams_.find(stream_id);
   if (stream == streams_.end()) return;
@@ -74,7 +74,7 @@ void WorkerCore::Ended(StreamId stream_id, DomainId id, Epoch epoch, EndReason r
     fx->duplicate_session = true;
     return;
   }
-  Domain* domain = Find(id);
+  Domain* domain = Find(domain_id);
   if (domain == nullptr) {
     // The session is not wanted even where it holds nothing.
     const bool newest = stream->second.session == sessions_.back();
@@ -86,7 +86,7 @@ void WorkerCore::Ended(StreamId stream_id, DomainId id, Epoch epoch, EndReason r
     if (stream->second.session == domain->session) LoseSession(*domain, fx);
     return;
   }
-  stream->second.offers.erase(id);
+  stream->second.offers.erase(domain_id);
   if (domain->bound != stream_id) return;
   credits_ -= domain->credits;
   Unbind(*domain);

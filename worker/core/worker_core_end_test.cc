@@ -11,10 +11,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-CoreFixture Slots(int slots, int prefetch = 0) {
-  return CoreFixture(CoreFixture::WithSlots(slots, prefetch));
-}
-
 TEST(WorkerCoreTest, AStreamIsOpenedAgainToSayThatTheWorkerIsShared) {
   CoreFixture t = Slots(2);
   EXPECT_FALSE(CoreFixture::Hellos(t.Bound(1, 7))[0].shared);

@@ -12,10 +12,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-CoreFixture Slots(int slots, int prefetch = 0) {
-  return CoreFixture(CoreFixture::WithSlots(slots, prefetch));
-}
-
 TEST(WorkerCoreTest, GivesAllSlotsToItsOnlyDomain) {
   CoreFixture t = Slots(4);
   const Effects fx = t.Bound(1, 7);
@@ -175,12 +171,7 @@ TEST(WorkerCoreTest, AHigherEpochMovesTheDomainAndTheOldOneIsIgnored) {
 TEST(WorkerCoreTest, RevokeOfAQueuedAttemptHandsItBack) {
   CoreFixture t = Slots(1, 4);
   t.Bound(1, 7);
-  for (int run = 1; run <= 4; ++run) {
-    t.AssignInstant(1, 7, Key(run));
-    t.Settle();
-  }
-  t.Assign(1, 7, Key(11));
-  t.Assign(1, 7, Key(12));
+  t.FillOneSlotAndQueue();
   EXPECT_THAT(t.Settle().launches, SizeIs(1));
   t.core.Revoked(StreamId(1), DomainId(7), Epoch(1), Key(12), Cause::kCancelled, &t.fx);
   const Effects fx = t.Settle();
@@ -251,12 +242,7 @@ TEST(WorkerCoreTest, ALapsedLeaseKillsWhatRunsAndHandsBackWhatWaits) {
   options.queue_patience = absl::Hours(1);
   CoreFixture t(options);
   t.Bound(1, 7);
-  for (int run = 1; run <= 4; ++run) {
-    t.AssignInstant(1, 7, Key(run));
-    t.Settle();
-  }
-  t.Assign(1, 7, Key(11));
-  t.Assign(1, 7, Key(12));
+  t.FillOneSlotAndQueue();
   t.Settle();
   t.Advance(CoreFixture::kTerm);
   EXPECT_LE(t.core.NextWakeup(), t.now().steady);
@@ -493,12 +479,7 @@ TEST(WorkerCoreTest, NoCreditsWhileTooMuchIsUnacknowledged) {
 TEST(WorkerCoreTest, HandsBackWhatWaitedTooLongForASlot) {
   CoreFixture t = Slots(1, 10);
   t.Bound(1, 7);
-  for (int run = 1; run <= 4; ++run) {
-    t.AssignInstant(1, 7, Key(run));
-    t.Settle();
-  }
-  t.Assign(1, 7, Key(11));
-  t.Assign(1, 7, Key(12));
+  t.FillOneSlotAndQueue();
   t.Settle();
   t.Advance(absl::Milliseconds(499));
   EXPECT_THAT(CoreFixture::HandBacks(t.Settle()), IsEmpty());
