@@ -99,6 +99,8 @@ std::optional<int> ParseMajor(std::string_view version_text) {
 
 std::vector<std::filesystem::path> CandidateDirs(const std::filesystem::path& dir) {
   if (!dir.empty()) return {dir};
+  const char* named = std::getenv("PENSTOCK_PG_BIN");
+  if (named != nullptr && *named != '\0') return {named};
   const auto path = PathDirs();
   std::vector<std::filesystem::path> dirs;
   if (auto configured = PgConfigDir(path)) dirs.push_back(*configured);

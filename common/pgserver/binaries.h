@@ -19,7 +19,8 @@ struct Binaries {
 std::optional<int> ParseMajor(std::string_view version_text);
 
 // Where to look, best first: `pg_config --bindir`, Debian's /usr/lib/postgresql/*/bin with the
-// newest first, then every directory of PATH. `dir`, if not empty, is the only place.
+// newest first, then every directory of PATH. `dir`, if not empty, is the only place; without it
+// the one that the variable PENSTOCK_PG_BIN names.
 std::vector<std::filesystem::path> CandidateDirs(const std::filesystem::path& dir);
 
 // The first candidate with a server of version 13 or later, or of exactly `major` when that is

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace penstock::pgserver {
 namespace {
 
@@ -19,6 +21,15 @@ TEST(BinariesTest, ForeignTextHasNoVersion) {
 
 TEST(BinariesTest, AGivenDirectoryIsTheOnlyPlace) {
   EXPECT_EQ(CandidateDirs("/opt/pg/bin"), std::vector<std::filesystem::path>{"/opt/pg/bin"});
+}
+
+TEST(BinariesTest, TheVariableNamesADirectoryUnlessOneIsGiven) {
+  ASSERT_EQ(setenv("PENSTOCK_PG_BIN", "/opt/pg14/bin", 1), 0);
+  EXPECT_EQ(CandidateDirs(""), std::vector<std::filesystem::path>{"/opt/pg14/bin"});
+  EXPECT_EQ(CandidateDirs("/opt/pg/bin"), std::vector<std::filesystem::path>{"/opt/pg/bin"});
+  ASSERT_EQ(setenv("PENSTOCK_PG_BIN", "", 1), 0);
+  EXPECT_NE(CandidateDirs(""), std::vector<std::filesystem::path>{""});
+  unsetenv("PENSTOCK_PG_BIN");
 }
 
 TEST(BinariesTest, SaysInOneLineWhatToInstall) {

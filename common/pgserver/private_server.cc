@@ -233,7 +233,13 @@ absl::Status PrivateServer::Launch() {
       ServerProgram({binaries_.dir / "postgres", "-D", placement_.data_dir}, placement_.user);
   postgres.log_file = placement_.log_file;
   postgres.death_signal = options_.stop_with_parent ? SIGINT : 0;
-  PENSTOCK_ASSIGN_OR_RETURN(process_, process::SpawnDaemon(postgres));
+  const auto process = process::SpawnDaemon(postgres);
+  if (!process.ok()) {
+    // It may have ended before anybody could look at it; then its log says why.
+    return Failed(fmt::format("{}: {} (log: {})", Message(process.status()), LastLogError(),
+                              placement_.log_file.string()));
+  }
+  process_ = *process;
   child_ = true;
   socket_dir_ = placement_.socket_dir;
   return absl::OkStatus();
