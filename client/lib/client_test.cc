@@ -73,6 +73,15 @@ TEST_F(ClientTest, RepeatsARunsCreationUnderTheSameKey) {
   EXPECT_THAT(reasons_, ElementsAre("no owner at the moment"));
 }
 
+TEST_F(ClientTest, RepeatsWhatAServerThatEndsHasCancelled) {
+  int calls = 0;
+  server_.service.on_CreateRun = [&](const v1::CreateRunRequest&, v1::Run*) {
+    return ++calls == 1 ? grpc::Status::CANCELLED : grpc::Status::OK;
+  };
+  EXPECT_TRUE(Connect()->CreateRun(v1::CreateRunRequest()).ok());
+  EXPECT_EQ(calls, 2);
+}
+
 TEST_F(ClientTest, KeepsTheCallersKeyAndMakesOtherwiseNewOnes) {
   std::vector<std::string> keys;
   server_.service.on_CreateRun = [&](const v1::CreateRunRequest& request, v1::Run*) {

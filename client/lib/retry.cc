@@ -34,7 +34,7 @@ void RetryPlan::Succeeded(absl::Duration retry_for) {
 }
 
 bool IsRetryable(const absl::Status& status) {
-  return absl::IsUnavailable(status) ||
+  return absl::IsUnavailable(status) || absl::IsCancelled(status) ||
          (absl::IsResourceExhausted(status) && rpc::RetryAfter(status));
 }
 

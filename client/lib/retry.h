@@ -39,6 +39,8 @@ class RetryPlan {
 };
 
 // Whether the same request may go out again: nobody was there, or the server asks for patience.
+// CANCELLED, of a call that this side has not cancelled, is how gRPC ends what reaches a server
+// that is shutting down.
 bool IsRetryable(const absl::Status& status);
 
 // gRPC's texts about connections, cut down to what people need: "Connection refused".

@@ -59,6 +59,7 @@ TEST(RetryPlanTest, BeginsAnewAfterASuccess) {
 
 TEST(RetryTest, RepeatsOnlyWhatMayBeRepeated) {
   EXPECT_TRUE(IsRetryable(Unavailable("x")));
+  EXPECT_TRUE(IsRetryable(MakeStatus(absl::StatusCode::kCancelled, "x")));
   absl::Status busy = MakeStatus(absl::StatusCode::kResourceExhausted, "queue full");
   EXPECT_FALSE(IsRetryable(busy));
   rpc::SetRetryAfter(&busy, absl::Milliseconds(50));

@@ -157,7 +157,6 @@ class ServerStream {
 
   void Delivered(const Response& message) {
     plan_.Succeeded(options_.resume_for);
-    delivered_ = true;
     if (observe_) observe_(message);
   }
 
@@ -165,10 +164,7 @@ class ServerStream {
     const absl::Status status = call_->status();
     call_.reset();
     status_ = MarkRemote(status);
-    // A scheduler that stops cancels its streams.
-    if (!IsRetryable(status) && !(delivered_ && absl::IsCancelled(status))) {
-      return StreamEvent::kEnd;
-    }
+    if (!IsRetryable(status)) return StreamEvent::kEnd;
     const SteadyTime now = options_.clock->Steady();
     const auto pause = plan_.Failed(now, rpc::RetryAfter(status));
     if (!pause) return StreamEvent::kEnd;
@@ -183,7 +179,6 @@ class ServerStream {
   RetryPlan plan_;
   std::unique_ptr<OneStream<Response>> call_;  // null = between calls
   SteadyTime open_at_;
-  bool delivered_ = false;
   absl::Status status_;
   std::string reason_;
 };
