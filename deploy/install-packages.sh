@@ -36,18 +36,31 @@ if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
   echo "missing packages; as root, run: apt-get install $absent" >&2
   exit 1
 fi
-echo "installing: $absent"
+echo "installing, which takes a few minutes: $absent"
+
+log=$(mktemp)
+conf=''
+# shellcheck disable=SC2317  # called by the trap
+finish() {
+  code=$?
+  [ "$code" = 0 ] || tail -n 40 "$log" >&2
+  rm -f "$log"
+  [ -z "$conf" ] || as_root rm -f "$conf"
+}
+trap finish EXIT
 
 # Debian's package would make and start a server of its own, which nobody here needs.
-conf=/etc/postgresql-common/createcluster.d/penstock.conf
 case " $absent " in
   *" postgresql "*)
-    trap 'as_root rm -f "$conf"' EXIT
+    conf=/etc/postgresql-common/createcluster.d/penstock.conf
     as_root mkdir -p "$(dirname "$conf")"
     echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
     ;;
 esac
-apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"; }
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" \
+    >>"$log" 2>&1
+}
 apt update
 # shellcheck disable=SC2086  # a list of words
-apt install -y --no-install-recommends $absent >/dev/null
+apt install -y --no-install-recommends $absent
