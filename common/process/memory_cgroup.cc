@@ -279,7 +279,8 @@ void RemoveCgroupTree(const CgroupPlace& place, std::string_view name) {
     closedir(dir);
   }
   for (const std::string& child : children) {
-    const std::string child_path = path + "/" + child;
+    std::string child_path = path;
+    child_path.append("/").append(child);
     KillAllIn(child_path);
     rmdir(child_path.c_str());
   }

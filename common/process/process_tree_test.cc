@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -23,8 +24,9 @@ ProcessStat Process(pid_t pid, pid_t parent) {
 }
 
 std::vector<pid_t> Pids(const std::vector<ProcessStat>& processes) {
-  std::vector<pid_t> pids;
-  for (const ProcessStat& process : processes) pids.push_back(process.pid);
+  std::vector<pid_t> pids(processes.size());
+  std::transform(processes.begin(), processes.end(), pids.begin(),
+                 [](const ProcessStat& process) { return process.pid; });
   return pids;
 }
 

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <string>
 
+#include "common/testing/temp_dir.h"
+
 namespace penstock::process {
 namespace {
 
@@ -16,16 +18,11 @@ namespace fs = std::filesystem;
 
 class RemoveTreeTest : public ::testing::Test {
  protected:
-  RemoveTreeTest() {
-    std::string name = (fs::temp_directory_path() / "penstock-rm-XXXXXX").string();
-    base_ = mkdtemp(name.data());
-    root_ = base_ / "root";
-    fs::create_directory(root_);
-  }
-  ~RemoveTreeTest() override { fs::remove_all(base_); }
+  RemoveTreeTest() { fs::create_directory(root_); }
 
-  fs::path base_;
-  fs::path root_;
+  testing::TempDir temp_{"rm"};
+  const fs::path base_ = temp_.path();
+  const fs::path root_ = base_ / "root";
 };
 
 TEST_F(RemoveTreeTest, RemovesFilesAndDirectories) {

@@ -19,8 +19,6 @@
 #include "common/process/child.h"
 #include "common/process/unique_fd.h"
 
-extern char** environ;
-
 namespace penstock::process {
 namespace {
 
@@ -70,6 +68,7 @@ std::vector<std::string> Environment(const ProcessSpec& spec) {
 
 std::vector<const char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<const char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (const std::string& text : texts) pointers.push_back(text.c_str());
   pointers.push_back(nullptr);
   return pointers;
