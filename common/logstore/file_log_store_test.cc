@@ -13,6 +13,7 @@
 #include "common/logstore/record_format.h"
 #include "common/service/executor.h"
 #include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
 
 namespace penstock::logstore {
 namespace {
@@ -42,13 +43,7 @@ std::string Join(const LogSlice& slice) {
 
 class FileLogStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "logstore-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    root_ = name;
-    Reopen();
-  }
-  void TearDown() override { fs::remove_all(root_); }
+  void SetUp() override { Reopen(); }
 
   // As another process, or after a crash: nothing is remembered.
   void Reopen(int64_t max_attempt_bytes = 1 << 20) {
@@ -70,7 +65,8 @@ class FileLogStoreTest : public ::testing::Test {
   }
   fs::path File() const { return root_ / "logs" / "34" / "4660" / "0" / "5.-1.2.log"; }
 
-  fs::path root_;
+  const testing::TempDir temp_{"logstore"};
+  const fs::path root_ = temp_.path();
   std::unique_ptr<FileLogStore> store_;
 };
 

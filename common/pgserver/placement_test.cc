@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "common/testing/temp_dir.h"
+
 namespace penstock::pgserver {
 namespace {
 
@@ -13,14 +15,8 @@ namespace fs = std::filesystem;
 
 class PlacementTest : public ::testing::Test {
  protected:
-  PlacementTest() {
-    char name[] = "/tmp/penstock-placement-XXXXXX";
-    home_ = mkdtemp(name);
-    chmod(home_.c_str(), 0755);
-  }
   ~PlacementTest() override {
     if (!socket_dir_.empty()) fs::remove_all(socket_dir_);
-    fs::remove_all(home_);
   }
   absl::StatusOr<Placement> PlaceAt(const fs::path& dir) {
     auto placement = Place(dir, home_ / "elsewhere");
@@ -28,7 +24,9 @@ class PlacementTest : public ::testing::Test {
     return placement;
   }
 
-  fs::path home_;
+  // Not in $TMPDIR: a long path would not leave room for a socket's name.
+  const testing::TempDir temp_{"placement", "/tmp"};
+  const fs::path home_ = temp_.path();
   fs::path socket_dir_;
 };
 

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "common/pgserver/postmaster_file.h"
+#include "common/testing/temp_dir.h"
 
 namespace penstock::pgserver {
 namespace {
@@ -21,17 +22,11 @@ constexpr absl::Duration kPatience = absl::Seconds(30);
 // A directory of its own for each test; the server is stopped and everything removed at the end.
 class PrivateServerTest : public ::testing::Test {
  protected:
-  PrivateServerTest() {
-    char name[] = "/tmp/penstock-pgserver-XXXXXX";
-    home_ = mkdtemp(name);
-    chmod(home_.c_str(), 0755);
-  }
   ~PrivateServerTest() override {
     EXPECT_TRUE(StopServerAt(dir_, StopMode::kImmediate, kPatience).ok());
     if (server_ && !SocketDirUsable(server_->placement().root / "socket")) {
       fs::remove_all(server_->placement().socket_dir);
     }
-    fs::remove_all(home_);
   }
   void Start(const fs::path& dir, bool durable = false) {
     dir_ = dir;
@@ -54,7 +49,9 @@ class PrivateServerTest : public ::testing::Test {
     return result.ok() ? result->output : result.status().ToString();
   }
 
-  fs::path home_;
+  // Not in $TMPDIR: a long path would not leave room for a socket's name.
+  const testing::TempDir temp_{"pgserver", "/tmp"};
+  const fs::path home_ = temp_.path();
   fs::path dir_;
   std::unique_ptr<PrivateServer> server_;
 };
