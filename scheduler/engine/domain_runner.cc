@@ -163,7 +163,7 @@ void DomainRunner::Pass() {
   last_pass_us_.store(links_.clock.Steady().micros());
   TakeIn();
   protocol_.Pump(links_.clock.Read());
-  if (auto request = protocol_.Next(links_.clock.Read())) Carry(std::move(*request));
+  if (auto request = protocol_.Next(links_.clock.Read())) Carry(*request);
   for (core::Effects& effects : protocol_.TakeDeliveries()) Act(std::move(effects));
   FollowOwnership();
   LoadVersions();
@@ -233,10 +233,11 @@ void DomainRunner::Carry(const core::OwnerProtocol::TakeOver& request) {
     core::VersionMap versions;
     if (result.ok()) {
       auto loaded = links_.versions.LoadAll(result->facts);
-      if (loaded.ok())
+      if (loaded.ok()) {
         versions = *std::move(loaded);
-      else
+      } else {
         result = loaded.status();
+      }
     }
     OnLoaded(false, began, std::move(result), std::move(versions));
   });
@@ -248,10 +249,11 @@ void DomainRunner::Carry(const core::OwnerProtocol::Reload& request) {
     core::VersionMap versions;
     if (result.ok()) {
       auto loaded = links_.versions.LoadAll(result->facts);
-      if (loaded.ok())
+      if (loaded.ok()) {
         versions = *std::move(loaded);
-      else
+      } else {
         result = loaded.status();
+      }
     }
     OnLoaded(true, began, std::move(result), std::move(versions));
   });
@@ -402,10 +404,7 @@ void DomainRunner::OfferInbox(std::vector<store::InboxRow> rows) {
       command->inbox_id = row.id;
       command->actor = "inbox";
       // A row that can never be applied is consumed by a command that does nothing.
-      if (body.ok())
-        command->body = *std::move(body);
-      else
-        command->body = core::CreateRuns{};
+      command->body = body.ok() ? *std::move(body) : core::CommandBody(core::CreateRuns{});
       Call([this, command, passing] {
         if (passing || !protocol_.Offer(*command)) inbox_offered_.erase(command->inbox_id);
       });

@@ -12,8 +12,6 @@ namespace {
 
 using core::FlushVerdict;
 using Plan = FakeDatabase::Plan;
-using ::testing::ElementsAre;
-using ::testing::SizeIs;
 
 constexpr SchedulerId kSelf(5);
 

@@ -13,12 +13,14 @@ namespace {
 
 std::vector<core::SchedulerSeen> Seen(const std::vector<store::SchedulerRow>& rows) {
   std::vector<core::SchedulerSeen> seen;
+  seen.reserve(rows.size());
   for (const auto& row : rows) seen.push_back({row.id, row.beat, row.feature_level});
   return seen;
 }
 
 std::vector<core::DomainSeen> Seen(const std::vector<store::DomainRow>& rows) {
   std::vector<core::DomainSeen> seen;
+  seen.reserve(rows.size());
   for (const auto& row : rows) seen.push_back({row.id, row.epoch, row.owner, row.feature_level});
   return seen;
 }

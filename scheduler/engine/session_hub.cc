@@ -39,13 +39,13 @@ void SessionHub::Offer(Session& session, DomainId domain, Epoch epoch) {
   session.stream->Offer(domain, epoch, number);
 }
 
-void SessionHub::Detach(SessionId id, const SessionStream* stream) {
+void SessionHub::Detach(SessionId session, const SessionStream* stream) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   if (it == sessions_.end() || it->second.stream.get() != stream) return;
   for (const auto& [domain, binding] : it->second.bindings) {
     if (Owner* owner = BoundOwner(it->second, domain, binding.epoch)) {
-      owner->inbox->Post(core::BindingClosed{id, binding.id});
+      owner->inbox->Post(core::BindingClosed{session, binding.id});
     }
   }
   sessions_.erase(it);
@@ -59,9 +59,9 @@ SessionHub::Owner* SessionHub::BoundOwner(Session& session, DomainId domain, Epo
   return &owner->second;
 }
 
-void SessionHub::OnDomainHello(SessionId id, DomainHello hello) {
+void SessionHub::OnDomainHello(SessionId session, DomainHello hello) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   const auto owner = owners_.find(hello.domain);
   if (it == sessions_.end() || owner == owners_.end()) return;
   const auto offer = it->second.offers.find(hello.domain);
@@ -74,42 +74,41 @@ void SessionHub::OnDomainHello(SessionId id, DomainHello hello) {
                                                hello.draining, hello.shared});
 }
 
-void SessionHub::OnCredits(SessionId id, DomainId domain, Epoch epoch, int32_t credits) {
+void SessionHub::OnCredits(SessionId session, DomainId domain, Epoch epoch, int32_t credits) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   if (Owner* owner = BoundOwner(it->second, domain, epoch)) {
-    owner->inbox->Post(
-        core::CreditsGranted{id, it->second.bindings.at(domain).id, credits});
+    owner->inbox->Post(core::CreditsGranted{session, it->second.bindings.at(domain).id, credits});
   }
 }
 
-void SessionHub::OnAttemptEvents(SessionId id, DomainId domain, Epoch epoch,
+void SessionHub::OnAttemptEvents(SessionId session, DomainId domain, Epoch epoch,
                                  std::vector<core::Event> events) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   if (Owner* owner = BoundOwner(it->second, domain, epoch)) owner->inbox->Post(std::move(events));
 }
 
-std::vector<DomainId> SessionHub::OnRenew(SessionId id) {
+std::vector<DomainId> SessionHub::OnRenew(SessionId session) {
   MutexLock lock(&mu_);
   std::vector<DomainId> confirmed;
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   if (it == sessions_.end()) return confirmed;
   const SteadyTime now = clock_.Steady();
   for (const auto& [domain, binding] : it->second.bindings) {
     Owner* owner = BoundOwner(it->second, domain, binding.epoch);
     if (owner == nullptr || !binding.durable || !owner->inbox->LeaseHolds(now)) continue;
-    owner->inbox->Post(core::SessionConfirmed{id, now});
+    owner->inbox->Post(core::SessionConfirmed{session, now});
     confirmed.push_back(domain);
   }
   return confirmed;
 }
 
-void SessionHub::OnSessionDead(SessionId id) {
+void SessionHub::OnSessionDead(SessionId session) {
   MutexLock lock(&mu_);
-  for (const auto& [domain, owner] : owners_) owner.inbox->Post(core::SessionDead{id});
+  for (const auto& [domain, owner] : owners_) owner.inbox->Post(core::SessionDead{session});
 }
 
 void SessionHub::Register(DomainId domain, Epoch epoch, DomainInbox* inbox) {
@@ -138,9 +137,9 @@ void SessionHub::Unregister(DomainId domain) {
   }
 }
 
-void SessionHub::Bound(DomainId domain, SessionId id, core::BindingId binding) {
+void SessionHub::Bound(DomainId domain, SessionId session, core::BindingId binding) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   const auto bound = it->second.bindings.find(domain);
   if (bound != it->second.bindings.end() && bound->second.id == binding) {
@@ -148,19 +147,19 @@ void SessionHub::Bound(DomainId domain, SessionId id, core::BindingId binding) {
   }
 }
 
-void SessionHub::Deliver(DomainId domain, SessionId id, core::BindingId binding,
+void SessionHub::Deliver(DomainId domain, SessionId session, core::BindingId binding,
                          SessionMail mail) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   const auto bound = it->second.bindings.find(domain);
   if (bound == it->second.bindings.end() || bound->second.id != binding) return;
   it->second.stream->Deliver(domain, bound->second.epoch, std::move(mail));
 }
 
-void SessionHub::DeliverUnbound(DomainId domain, SessionId id, SessionMail mail) {
+void SessionHub::DeliverUnbound(DomainId domain, SessionId session, SessionMail mail) {
   MutexLock lock(&mu_);
-  const auto it = sessions_.find(id);
+  const auto it = sessions_.find(session);
   const auto owner = owners_.find(domain);
   if (it == sessions_.end() || owner == owners_.end()) return;
   it->second.stream->Deliver(domain, owner->second.epoch, std::move(mail));
