@@ -1,6 +1,7 @@
 #include "tests/chaos/fleet.h"
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -29,6 +30,18 @@ void Node::Kill() {
   started_ = false;
   Signal(SIGKILL);
   (void)process::Terminate(process_, absl::Seconds(5));  // reaps it
+}
+
+absl::Status Node::Stop(absl::Duration patience) {
+  started_ = false;
+  const SteadyTime begin = RealClock().Steady();
+  PENSTOCK_RETURN_IF_ERROR(process::Terminate(process_, patience));
+  if (RealClock().Steady() - begin < patience) return absl::OkStatus();
+  return absl::DeadlineExceededError(spec_.argv[0] + " had to be killed");
+}
+
+void Node::Use(const std::string& bin_dir) {
+  spec_.argv[0] = std::filesystem::path(bin_dir) / std::filesystem::path(spec_.argv[0]).filename();
 }
 
 absl::StatusOr<std::unique_ptr<RunningProxy>> RunningProxy::Start(

@@ -31,13 +31,17 @@ struct FleetOptions {
   std::string outage = "3s";
 };
 
-// A program that is started again with the same command line. Used by one thread: the one that
+// A program that is started again with the same flags. Used by one thread: the one that
 // started it, whose end is the program's end as well.
 class Node {
  public:
   explicit Node(process::ProcessSpec spec) : spec_(std::move(spec)) {}
   absl::Status Start();
   void Kill();  // SIGKILL, and waits for the end
+  // SIGTERM, and waits for the end; DEADLINE_EXCEEDED when it had to be killed after `patience`.
+  absl::Status Stop(absl::Duration patience);
+  // The next start runs the program of the same name in `bin_dir`.
+  void Use(const std::string& bin_dir);
   void Signal(int signal) { (void)process::SendSignal(process_, signal); }
   bool alive() const { return process::IsAlive(process_); }
   // Not running, although nobody has killed it here.
@@ -45,7 +49,7 @@ class Node {
   pid_t pid() const { return process_.pid; }
 
  private:
-  const process::ProcessSpec spec_;
+  process::ProcessSpec spec_;
   process::PidIdentity process_;
   bool started_ = false;
 };

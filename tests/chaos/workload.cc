@@ -116,6 +116,7 @@ void Load::Run() {
       acknowledged_.push_back(run->id());
     } else {
       ++refused_;
+      last_refusal_ = run.status();
     }
     absl::SleepFor(pace_);
   }

@@ -31,6 +31,7 @@ class Load {
   // After Stop(): the runs that were acknowledged, and how many requests were refused.
   const std::vector<int64_t>& acknowledged() const { return acknowledged_; }
   int refused() const { return refused_; }
+  const absl::Status& last_refusal() const { return last_refusal_; }  // OK when there was none
 
  private:
   void Run();
@@ -40,6 +41,7 @@ class Load {
   std::atomic<bool> stop_{false};
   std::vector<int64_t> acknowledged_;
   int refused_ = 0;
+  absl::Status last_refusal_;
   service::Thread thread_;
 };
 
