@@ -20,10 +20,23 @@ Executor::Executor(const Options& options) : max_queue_(options.max_queue) {
 Executor::~Executor() { Shutdown(Pending::kDrop); }
 
 bool Executor::TryPost(std::function<void()> job) {
+  return Post(std::move(job), [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return queue_.size() < max_queue_;
+  });
+}
+
+bool Executor::TryPostToIdle(std::function<void()> job) {
+  return Post(std::move(job), [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return queue_.size() < static_cast<size_t>(idle_);
+  });
+}
+
+template <typename HasRoom>
+bool Executor::Post(std::function<void()> job, const HasRoom& has_room) {
   bool wake = false;
   {
     MutexLock lock(&mu_);
-    if (stopped_ || queue_.size() >= max_queue_) return false;
+    if (stopped_ || !has_room()) return false;
     queue_.push_back(std::move(job));
     wake = WantsThread();
   }

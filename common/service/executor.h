@@ -31,6 +31,8 @@ class Executor {
 
   // Queues `job`. False, without side effect, when the queue is full or the executor stopped.
   bool TryPost(std::function<void()> job) ABSL_LOCKS_EXCLUDED(mu_);
+  // The same, if a thread is free to run `job` now.
+  bool TryPostToIdle(std::function<void()> job) ABSL_LOCKS_EXCLUDED(mu_);
   // Takes no more jobs, runs or drops (destroys) the waiting ones, and returns when the threads
   // have ended. May come twice; the first call decides. Never call it from a job.
   void Shutdown(Pending pending = Pending::kRun) ABSL_LOCKS_EXCLUDED(mu_);
@@ -39,6 +41,8 @@ class Executor {
   size_t QueueLength() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  template <typename HasRoom>
+  bool Post(std::function<void()> job, const HasRoom& has_room) ABSL_LOCKS_EXCLUDED(mu_);
   void Work() ABSL_LOCKS_EXCLUDED(mu_);
   bool Next(std::function<void()>* job) ABSL_LOCKS_EXCLUDED(mu_);
   // True when the caller is to signal ready_.

@@ -46,6 +46,29 @@ TEST(ExecutorTest, RefusesWhenTheQueueIsFull) {
   EXPECT_EQ(executor.QueueLength(), 0u);
 }
 
+TEST(ExecutorTest, GivesToAnIdleThreadOnlyWhatItCanRunNow) {
+  Executor executor(Small(2, 10));
+  Event first_runs, second_runs, release;
+  ASSERT_TRUE(executor.TryPost([&] {
+    first_runs.Set();
+    release.Wait();
+  }));
+  first_runs.Wait();
+  // The other thread may not have come to its first wait yet.
+  while (!executor.TryPostToIdle([&] {
+    second_runs.Set();
+    release.Wait();
+  })) {
+    std::this_thread::yield();
+  }
+  second_runs.Wait();
+  EXPECT_FALSE(executor.TryPostToIdle([] {})) << "both are busy";
+  EXPECT_EQ(executor.QueueLength(), 0u);
+  release.Set();
+  executor.Shutdown();
+  EXPECT_FALSE(executor.TryPostToIdle([] {})) << "stopped";
+}
+
 TEST(ExecutorTest, RefusesAfterShutdownWhichMayComeTwice) {
   Executor executor(Small(1, 2));
   executor.Shutdown();

@@ -50,15 +50,20 @@ void LoopThread::Start(const std::string& name, std::function<void(StopToken)> b
       name, [token = StopToken(state_.get()), run = std::move(body)] { run(token); });
 }
 
+// Signals come after the unlocking: who is woken on this processor would else run into the lock.
 void LoopThread::Wake() {
-  MutexLock lock(&state_->mu);
-  state_->woken = true;
+  {
+    MutexLock lock(&state_->mu);
+    if (std::exchange(state_->woken, true)) return;
+  }
   state_->changed.SignalAll();
 }
 
 void LoopThread::RequestStop() {
-  MutexLock lock(&state_->mu);
-  state_->stop = true;
+  {
+    MutexLock lock(&state_->mu);
+    state_->stop = true;
+  }
   state_->changed.SignalAll();
 }
 
