@@ -12,6 +12,7 @@
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/lock_checks.h"
+#include "common/rpc/transport.h"
 #include "common/service/loopback.h"
 
 namespace penstock::rpc {
@@ -41,6 +42,8 @@ void ConfigureTransport(const ServerOptions& options, grpc::ServerBuilder* build
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Millis(options.keepalive_timeout));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
   // Without this a second server on the same port would silently take half of the connections.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
