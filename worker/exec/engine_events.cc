@@ -114,9 +114,7 @@ void Engine::Ended(uint32_t slot, const guard::Ended& message, const guard::Pack
   Report report = Judge(message, running.facts, ReadOutput(message, fd));
   if (message.pid != 0) {
     report.started_at_us = WallMicrosAt(message.started_us);
-    if (!std::exchange(running.started, true)) {
-      listener_.OnStarted(running.key, report.started_at_us);
-    }
+    running.started = true;  // a short attempt is told about once, by its end
   }
   report.finished_at_us = WallMicrosAt(message.ended_us);
   Finish(slot, std::move(report));

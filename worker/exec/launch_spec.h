@@ -53,9 +53,9 @@ struct LogPiece {
 class AttemptListener {
  public:
   virtual ~AttemptListener() = default;
-  // At most once, before any output.
+  // At most once, before any output. A short attempt's start is told by its report alone.
   virtual void OnStarted(const AttemptKey& key, int64_t started_at_us) = 0;
-  // A last piece with `end` comes before OnFinished, if OnStarted came.
+  // A last piece with `end` comes before OnFinished, if it ran at all.
   virtual void OnLog(const AttemptKey& key, LogPiece piece) = 0;
   // Exactly once for each launch, unless the engine is stopped before. The attempt and all it
   // started are dead.

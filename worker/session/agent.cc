@@ -123,7 +123,10 @@ void Agent::OnEnded(const AttemptKey& key, Report report) {
   {
     MutexLock lock(&mu_);
     const Now now = clock_.Read();
-    starting_.erase(key);
+    if (const auto starting = starting_.extract(key); !starting.empty() && report.started_at_us) {
+      const absl::Duration ago = now.wall - absl::FromUnixMicros(report.started_at_us);
+      metrics_.ObserveStart(now.steady - ago - starting.mapped());
+    }
     core_.Finished(key, std::move(report), now, &effects_);
     TurnAndWake(now);
   }
