@@ -1,8 +1,9 @@
 // Throughput of the flush against a real server: prints durable task lives per second.
-//   flush_bench "host=... dbname=..." [seconds] [runs per batch] [tasks|runs|load]
+//   flush_bench "host=... dbname=..." [seconds] [runs per batch] [tasks|runs|edge|load]
 // Each flush ends the previous batch (10 tasks a run) and dispatches the next, as the floor of
-// tests/bench/floor does; "runs" also creates and finishes the runs' own rows. "load" prints the
-// seconds that a reload with 100,000 live task rows takes instead.
+// tests/bench/floor does; "runs" also creates and finishes the runs' own rows. "edge" prints the
+// microseconds of a flush that ends one task and dispatches the next, which is what the edge of an
+// idle cluster waits for; "load" the seconds that a reload with 100,000 live task rows takes.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,16 +18,23 @@
 namespace penstock::pg {
 namespace {
 
-constexpr int kTasksPerRun = 10;
 constexpr int kLiveTasks = 100'000;
 constexpr int64_t kIdBlock = 100'000;
 constexpr SessionId kSession(7'777'777'777'777'777);
 
+// What a flush writes.
+struct Shape {
+  int runs = 100;
+  int tasks_per_run = 10;
+  bool run_rows = false;
+  int tasks() const { return runs * tasks_per_run; }
+};
+
 // Writes batch after batch of one domain.
 class Load {
  public:
-  Load(Database& database, DomainId domain, NamespaceId ns, int runs, bool run_rows)
-      : store_(database, domain), runs_(runs), run_rows_(run_rows), dag_(RandomId()) {
+  Load(Database& database, DomainId domain, NamespaceId ns, const Shape& shape)
+      : store_(database, domain), shape_(shape), dag_(RandomId()) {
     auto load = store_.TakeOver(SchedulerId(1), Epoch());
     if (!load.ok()) Fail(load.status());
     epoch_ = load->facts.epoch;
@@ -70,21 +78,21 @@ class Load {
   static int64_t NowMicros() { return absl::ToUnixMicros(RealClock().Wall()); }
 
   RunId NextRuns() {
-    if (ids_.count < runs_) {
+    if (ids_.count < shape_.runs) {
       auto ids = store_.TakeIds(epoch_, kIdBlock);
       if (!ids.ok()) Fail(ids.status());
       ids_ = *ids;
     }
     const RunId first = ids_.first;
-    ids_ = {RunId(first.value() + runs_), ids_.count - runs_};
+    ids_ = {RunId(first.value() + shape_.runs), ids_.count - shape_.runs};
     return first;
   }
 
   void EndRuns(core::FlushBatch* batch) {
     const int64_t now = NowMicros();
-    for (int i = 0; i < runs_; ++i) {
+    for (int i = 0; i < shape_.runs; ++i) {
       const RunId run(first_.value() + i);
-      for (int task = 0; task < kTasksPerRun; ++task) {
+      for (int task = 0; task < shape_.tasks_per_run; ++task) {
         core::TaskRow row;
         row.key = {run, task, -1};
         row.state = core::TaskState::kSuccess;
@@ -93,7 +101,7 @@ class Load {
         row.finished_us = now - task;
         batch->completions.push_back({row});
       }
-      if (run_rows_) {
+      if (shape_.run_rows) {
         batch->run_updates.push_back(
             {run, core::RunState::kSuccess, core::RunIntent::kNone, "", false, now, now, false});
       }
@@ -101,12 +109,12 @@ class Load {
   }
 
   void StartRuns(core::FlushBatch* batch) {
-    for (int i = 0; i < runs_; ++i) {
+    for (int i = 0; i < shape_.runs; ++i) {
       const RunId run(first_.value() + i);
-      for (int task = 0; task < kTasksPerRun; ++task) {
+      for (int task = 0; task < shape_.tasks_per_run; ++task) {
         batch->dispatches.push_back({{run, task, -1}, 1, 0, 0, kSession});
       }
-      if (!run_rows_) continue;
+      if (!shape_.run_rows) continue;
       core::RunRow row;
       row.id = run;
       row.dag = dag_;
@@ -125,8 +133,7 @@ class Load {
   }
 
   PgDomainStore store_;
-  const int runs_;
-  const bool run_rows_;
+  const Shape shape_;
   const DagId dag_;
   Epoch epoch_;
   FlushSeq seq_;
@@ -141,20 +148,24 @@ struct Arguments {
   std::string mode = "tasks";
 };
 
-// Task lives per second.
-double Throughput(Load& load, const Arguments& arguments) {
+Shape ShapeOf(const Arguments& arguments) {
+  if (arguments.mode == "edge") return {1, 1, false};
+  return {arguments.runs, 10, arguments.mode != "tasks"};
+}
+
+// Flushes per second.
+double Rate(Load& load, double seconds) {
   const SteadyTime begin = RealClock().Steady();
   int64_t flushes = 0;
-  while (RealClock().Steady() - begin < absl::Seconds(arguments.seconds)) {
+  while (RealClock().Steady() - begin < absl::Seconds(seconds)) {
     load.Step();
     ++flushes;
   }
-  const double took = absl::ToDoubleSeconds(RealClock().Steady() - begin);
-  return static_cast<double>(flushes) * arguments.runs * kTasksPerRun / took;
+  return static_cast<double>(flushes) / absl::ToDoubleSeconds(RealClock().Steady() - begin);
 }
 
-double LoadTime(Load& load, const Arguments& arguments) {
-  for (int tasks = 0; tasks < kLiveTasks; tasks += arguments.runs * kTasksPerRun) load.StartOnly();
+double LoadTime(Load& load, const Shape& shape) {
+  for (int tasks = 0; tasks < kLiveTasks; tasks += shape.tasks()) load.StartOnly();
   return std::min(load.TimeLoad(), load.TimeLoad());
 }
 
@@ -166,18 +177,21 @@ int Run(const Arguments& arguments) {
   PgCatalog catalog(**database);
   const auto ns = catalog.CreateNamespace(std::to_string(RandomId()), std::nullopt, 1);
   if (!ns.ok()) return 1;
-  Load load(**database, ns->domain, ns->id, arguments.runs, arguments.mode != "tasks");
+  const Shape shape = ShapeOf(arguments);
+  Load load(**database, ns->domain, ns->id, shape);
   if (arguments.mode == "load") {
-    std::printf("%.3f\n", LoadTime(load, arguments));
+    std::printf("%.3f\n", LoadTime(load, shape));
+  } else if (arguments.mode == "edge") {
+    std::printf("%.1f\n", 1e6 / Rate(load, arguments.seconds));
   } else {
-    std::printf("%.0f\n", Throughput(load, arguments));
+    std::printf("%.0f\n", Rate(load, arguments.seconds) * shape.tasks());
   }
   return 0;
 }
 
 int Main(int argc, char** argv) {
   if (argc < 2) {
-    std::fputs("usage: flush_bench DSN [seconds] [runs per batch] [tasks|runs|load]\n", stderr);
+    std::fputs("usage: flush_bench DSN [seconds] [runs per batch] [tasks|runs|edge|load]\n", stderr);
     return 2;
   }
   Arguments arguments;
