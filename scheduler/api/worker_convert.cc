@@ -77,7 +77,7 @@ DomainEvents& GroupOf(std::vector<DomainEvents>* groups, int32_t domain, int64_t
   for (DomainEvents& group : *groups) {
     if (group.domain.value() == domain && group.epoch.value() == epoch) return group;
   }
-  groups->push_back({DomainId(domain), Epoch(epoch), {}});
+  groups->push_back({DomainId(domain), Epoch(epoch), 0, {}});
   return groups->back();
 }
 
@@ -158,6 +158,10 @@ absl::StatusOr<engine::DomainHello> FromProto(const v1::DomainHello& hello) {
 absl::StatusOr<std::vector<DomainEvents>> ToEvents(SessionId session,
                                                    const v1::WorkerMessage& message) {
   std::vector<DomainEvents> groups;
+  for (const v1::CreditGrant& grant : message.credits()) {
+    int32_t& credits = GroupOf(&groups, grant.domain(), grant.epoch()).credits;
+    credits += std::clamp(grant.credits(), 0, INT32_MAX - credits);
+  }
   for (const v1::Started& started : message.started()) {
     PENSTOCK_ASSIGN_OR_RETURN(const core::AttemptRef ref, FromProto(started.attempt()));
     GroupOf(&groups, started.domain(), started.epoch())

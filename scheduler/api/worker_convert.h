@@ -24,13 +24,14 @@ absl::StatusOr<core::AttemptRef> FromProto(const v1::AttemptKey& key);
 absl::StatusOr<core::AttemptResult> FromProto(const v1::Result& result);
 absl::StatusOr<engine::DomainHello> FromProto(const v1::DomainHello& hello);
 
-// Events of one domain, in the order in which they count.
+// What a message says about one domain: its events in the order in which they count.
 struct DomainEvents {
   DomainId domain;
   Epoch epoch;
+  int32_t credits = 0;  // granted
   std::vector<core::Event> events;
 };
-// `started`, `results` and `hand_backs` of a message, in this order.
+// `credits`, and `started`, `results` and `hand_backs` in this order.
 absl::StatusOr<std::vector<DomainEvents>> ToEvents(SessionId session,
                                                    const v1::WorkerMessage& message);
 

@@ -121,9 +121,17 @@ TEST(WorkerConvertTest, GroupsEventsByDomainAndKeepsTheOrderOfTheFields) {
   *started->mutable_attempt() = Key(5);
   *message.add_results() = Success("");
   message.mutable_results(1)->set_domain(8);
+  for (const int32_t credits : {3, -7, INT32_MAX}) {
+    v1::CreditGrant* grant = message.add_credits();
+    grant->set_domain(1);
+    grant->set_epoch(2);
+    grant->set_credits(credits);
+  }
   const auto groups = ToEvents(SessionId(1), message);
   ASSERT_THAT(groups, IsOk());
   ASSERT_EQ(groups->size(), 2u);
+  EXPECT_EQ(groups->at(0).credits, INT32_MAX);
+  EXPECT_EQ(groups->at(1).credits, 0);
   const auto& events = groups->at(0).events;
   ASSERT_EQ(events.size(), 3u);
   EXPECT_TRUE(std::holds_alternative<core::AttemptStarted>(events[0]));

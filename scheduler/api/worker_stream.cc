@@ -78,11 +78,6 @@ absl::Status WorkerStream::Take(const v1::WorkerMessage& message) {
   }
   if (message.has_hello()) PENSTOCK_RETURN_IF_ERROR(TakeHello(message.hello()));
   PENSTOCK_RETURN_IF_ERROR(TakeDomainHellos(message));
-  const SessionId session(session_);
-  for (const v1::CreditGrant& grant : message.credits()) {
-    if (grant.credits() <= 0) continue;
-    links_.hub.OnCredits(session, DomainId(grant.domain()), Epoch(grant.epoch()), grant.credits());
-  }
   PENSTOCK_RETURN_IF_ERROR(TakeEvents(message));
   if (message.has_renew()) TakeRenewal(message.renew());
   if (message.draining()) TakeDraining();
@@ -149,7 +144,7 @@ absl::Status WorkerStream::TakeEvents(const v1::WorkerMessage& message) {
   const SessionId session(session_);
   PENSTOCK_ASSIGN_OR_RETURN(auto groups, ToEvents(session, message));
   for (DomainEvents& group : groups) {
-    links_.hub.OnAttemptEvents(session, group.domain, group.epoch, std::move(group.events));
+    links_.hub.OnEvents(session, group.domain, group.epoch, group.credits, std::move(group.events));
   }
   return absl::OkStatus();
 }
@@ -166,7 +161,7 @@ void WorkerStream::TakeRenewal(const v1::RenewRequest& renewal) {
 void WorkerStream::TakeDraining() {
   const SessionId session(session_);
   for (const auto& [domain, epoch] : bound_) {
-    links_.hub.OnAttemptEvents(session, domain, epoch, {core::SessionDraining{session}});
+    links_.hub.OnEvents(session, domain, epoch, 0, {core::SessionDraining{session}});
   }
 }
 
@@ -188,8 +183,8 @@ void WorkerStream::RefuseAssignments(DomainId domain, Epoch epoch,
           events.push_back(core::AttemptEnded{session, std::move(result)});
         }
         // The worker has not spent the credits.
-        self->links_.hub.OnCredits(session, domain, epoch, static_cast<int32_t>(refused.size()));
-        self->links_.hub.OnAttemptEvents(session, domain, epoch, std::move(events));
+        self->links_.hub.OnEvents(session, domain, epoch, static_cast<int32_t>(refused.size()),
+                                  std::move(events));
       });
   if (!posted)
     stream_->Cancel(absl::ResourceExhaustedError("the scheduler is busy; say hello again"));

@@ -62,21 +62,18 @@ void Delivery::SendWithOutputs(std::vector<core::Assign> assigns) {
   if (!posted) hub_.Resync(domain_);
 }
 
+// One mail per session, where it can be one: each costs both sides as much as what is in it.
 void Delivery::Send(core::Effects& effects) {
   for (const core::SessionBound& b : effects.bound) hub_.Bound(domain_, b.session, b.binding);
-  std::map<SessionId, SessionMail> unbound;
-  std::map<Place, SessionMail> bound;
-  for (const core::AckResult& ack : effects.acks) unbound[ack.session].acks.push_back(ack);
-  for (const core::EndSession& end : effects.ended) unbound[end.session].session_lost = true;
-  for (const core::AskDrain& drain : effects.drains) unbound[drain.session].drain = true;
+  std::map<Place, SessionMail> mails;
   for (core::Revoke& revoke : effects.revokes) {
-    bound[{revoke.session, revoke.binding}].revokes.push_back(revoke);
+    mails[{revoke.session, revoke.binding}].revokes.push_back(revoke);
   }
   for (const core::ReturnCredits& r : effects.credit_returns) {
-    bound[{r.session, r.binding}].credits_returned += r.credits;
+    mails[{r.session, r.binding}].credits_returned += r.credits;
   }
   for (const core::WishCredits& wish : effects.wishes) {
-    bound[{wish.session, wish.binding}].wish = wish.wanted;
+    mails[{wish.session, wish.binding}].wish = wish.wanted;
   }
   std::vector<core::Assign> with_outputs;
   for (core::Assign& assign : effects.assigns) {
@@ -85,10 +82,19 @@ void Delivery::Send(core::Effects& effects) {
       continue;
     }
     const Place place{assign.session, assign.binding};
-    bound[place].assignments.push_back({std::move(assign), {}});
+    mails[place].assignments.push_back({std::move(assign), {}});
   }
-  for (auto& [session, mail] : unbound) hub_.DeliverUnbound(domain_, session, std::move(mail));
-  for (auto& [place, mail] : bound) {
+  // What needs no binding goes along with the first mail of its session.
+  const auto any_mail = [&mails](SessionId session) -> SessionMail& {
+    const auto first = mails.lower_bound({session, core::BindingId()});
+    return first != mails.end() && first->first.first == session
+               ? first->second
+               : mails[{session, core::BindingId()}];
+  };
+  for (const core::AckResult& ack : effects.acks) any_mail(ack.session).acks.push_back(ack);
+  for (const core::EndSession& end : effects.ended) any_mail(end.session).session_lost = true;
+  for (const core::AskDrain& drain : effects.drains) any_mail(drain.session).drain = true;
+  for (auto& [place, mail] : mails) {
     hub_.Deliver(domain_, place.first, place.second, std::move(mail));
   }
   SendWithOutputs(std::move(with_outputs));

@@ -14,6 +14,8 @@ namespace penstock::engine {
 namespace {
 
 constexpr absl::Duration kInboxInterval = absl::Seconds(1);
+constexpr absl::Duration kLongestRest = absl::Seconds(1);
+constexpr size_t kManyAssigns = 64;
 
 }  // namespace
 
@@ -41,12 +43,12 @@ void DomainRunner::Stop(absl::Duration patience) {
 
 // ---- From other threads ----
 
-void DomainRunner::Call(std::function<void()> fn) {
+void DomainRunner::Soon(Call call) {
   {
     MutexLock lock(&mu_);
-    calls_.push_back(std::move(fn));
+    calls_.push_back(std::move(call));
   }
-  loop_.Wake();
+  News();
 }
 
 void DomainRunner::Post(core::Event event) {
@@ -54,7 +56,7 @@ void DomainRunner::Post(core::Event event) {
     MutexLock lock(&mu_);
     events_.push_back(std::move(event));
   }
-  loop_.Wake();
+  News();
 }
 
 void DomainRunner::Post(std::vector<core::Event> events) {
@@ -62,7 +64,7 @@ void DomainRunner::Post(std::vector<core::Event> events) {
     MutexLock lock(&mu_);
     for (core::Event& event : events) events_.push_back(std::move(event));
   }
-  loop_.Wake();
+  News();
 }
 
 bool DomainRunner::LeaseHolds(SteadyTime now) const { return owner() && lease_.Holds(now); }
@@ -74,18 +76,20 @@ void DomainRunner::Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Ste
   } else {
     lease_.End();
   }
-  Call([this, epoch, owner, self] { protocol_.Observe(epoch, owner, self, links_.clock.Read()); });
+  Soon([this, epoch, owner, self]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+    protocol_.Observe(epoch, owner, self, links_.clock.Read());
+  });
 }
 
 void DomainRunner::Take(SchedulerId self) {
-  Call([this, self] {
+  Soon([this, self]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
     self_ = self;
     protocol_.WantOwnership();
   });
 }
 
 void DomainRunner::HandOver() {
-  Call([this] {
+  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
     if (protocol_.owner()) protocol_.WantRelease();
   });
 }
@@ -94,16 +98,15 @@ void DomainRunner::Execute(core::CommandBody body, std::string actor, Engine::Do
   auto command = std::make_shared<core::Command>();
   command->body = std::move(body);
   command->actor = std::move(actor);
-  Call([this, command, done = std::move(done)]() mutable {
+  Soon([this, command, done = std::move(done)]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) mutable {
     OfferCommand(std::move(*command), std::move(done));
   });
 }
 
 void DomainRunner::Read(std::function<void(const core::Domain&)> read,
                         std::function<void(absl::Status)> done) {
-  Call([this, read = std::move(read), done = std::move(done)]() mutable {
-    DoRead(read, std::move(done));
-  });
+  Soon([this, read = std::move(read), done = std::move(done)]()
+           ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) mutable { DoRead(read, std::move(done)); });
 }
 
 std::shared_ptr<void> DomainRunner::Watch(RunId run, std::function<void()> changed) {
@@ -113,17 +116,40 @@ std::shared_ptr<void> DomainRunner::Watch(RunId run, std::function<void()> chang
 }
 
 void DomainRunner::InboxHint() {
-  Call([this] { next_inbox_ = SteadyTime(); });
+  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { next_inbox_ = SteadyTime(); });
 }
 
-// ---- The loop ----
+// ---- Whose turn it is ----
+
+// At rest a free database thread is called, so that the flush which follows needs no hand-over.
+// Otherwise the domain's own thread gathers while the statement is under way.
+void DomainRunner::News() {
+  if (on_database_.load()) return loop_.Wake();
+  if (called_.exchange(true)) return;  // whoever was called has yet to look
+  const bool called =
+      links_.flushes.TryPostToIdle([this] { TakeTurns([this] { called_.store(false); }); });
+  if (called) return;
+  called_.store(false);
+  loop_.Wake();
+}
 
 void DomainRunner::Loop(service::StopToken token) {
-  SteadyTime watches = SteadyTime::Infinite();
   do {
-    Pass();
-    watches = watches_.Tell(links_.clock.Steady());
-  } while (token.Wait(UntilNext(watches)));
+    watches_.Tell(links_.clock.Steady());
+    Statement statement;
+    {
+      MutexLock turn(&turn_);
+      statement = Pass();
+    }
+    if (statement && !PostStatement(&statement, false)) RunStatements(std::move(statement));
+  } while (token.Wait(UntilDue()));
+  MutexLock turn(&turn_);
+  End();
+}
+
+// Statements that are still under way find that it has ended.
+void DomainRunner::End() {
+  ended_ = true;
   for (auto& [id, done] : waiting_) {
     core::Reply reply;
     reply.status = absl::UnavailableError("the scheduler is stopping: repeat it");
@@ -137,18 +163,74 @@ void DomainRunner::Loop(service::StopToken token) {
   owner_.store(false);
 }
 
-absl::Duration DomainRunner::UntilNext(SteadyTime watches) const {
+SteadyTime DomainRunner::Due() const {
   const Now now = links_.clock.Read();
-  SteadyTime next = std::min(watches, protocol_.NextSteady());
-  if (owner()) next = std::min(next, next_inbox_);
-  absl::Duration wait = std::min(next - now.steady, protocol_.NextWall() - now.wall);
-  wait = std::min(wait, absl::Seconds(1));
-  return std::max(wait, absl::ZeroDuration());
+  SteadyTime due = std::min({watches_.Due(), protocol_.NextSteady(), now.steady + kLongestRest});
+  if (owner()) due = std::min(due, next_inbox_);
+  const absl::Time wall = protocol_.NextWall();
+  return wall - now.wall < kLongestRest ? std::min(due, now.steady + (wall - now.wall)) : due;
 }
 
+absl::Duration DomainRunner::UntilDue() {
+  MutexLock turn(&turn_);
+  loop_due_ = Due();
+  return std::max(loop_due_ - links_.clock.Steady(), absl::ZeroDuration());
+}
+
+void DomainRunner::TakeTurns(Call first) {
+  RunStatements([first = std::move(first)] { return first; });
+}
+
+bool DomainRunner::PostStatement(Statement* statement, bool only_if_idle) {
+  const auto shared = std::make_shared<Statement>(std::move(*statement));
+  const auto job = [this, shared] { RunStatements(std::move(*shared)); };
+  if (only_if_idle ? links_.flushes.TryPostToIdle(job) : links_.flushes.TryPost(job)) return true;
+  *statement = std::move(*shared);
+  return false;
+}
+
+void DomainRunner::RunStatements(Statement statement) {
+  while (statement) {
+    const Call answer = statement();
+    {
+      MutexLock turn(&turn_);
+      if (ended_) return;
+      answer();
+      statement = Pass();
+      if (Due() < loop_due_) loop_.Wake();
+    }
+    // Other domains are not kept waiting by a busy one.
+    if (statement && links_.flushes.QueueLength() > 0 && PostStatement(&statement, false)) return;
+  }
+}
+
+DomainRunner::Statement DomainRunner::Pass() {
+  last_pass_us_.store(links_.clock.Steady().micros());
+  TakeIn();
+  protocol_.Pump(links_.clock.Read());
+  Statement statement;
+  if (auto request = protocol_.Next(links_.clock.Read())) {
+    on_database_.store(true);
+    statement = std::visit(
+        [this](const auto& r) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { return Carry(r); }, *request);
+  }
+  std::vector<core::Effects> deliveries = protocol_.TakeDeliveries();
+  if (statement && !deliveries.empty() && deliveries.front().assigns.size() > kManyAssigns) {
+    // Sending so many takes a while, and the statement need not wait for that.
+    if (PostStatement(&statement, true)) statement = nullptr;
+  }
+  for (core::Effects& effects : deliveries) Act(std::move(effects));
+  FollowOwnership();
+  LoadVersions();
+  FinishReads();
+  PollInbox(links_.clock.Steady());
+  // With no step under way, whatever came needed none.
+  if (!step_open_) waits_since_ = SteadyTime::Infinite();
+  return statement;
+}
 void DomainRunner::TakeIn() {
   std::vector<core::Event> events;
-  std::vector<std::function<void()>> calls;
+  std::vector<Call> calls;
   {
     MutexLock lock(&mu_);
     events.swap(events_);
@@ -156,21 +238,7 @@ void DomainRunner::TakeIn() {
   }
   if (!events.empty()) waits_since_ = std::min(waits_since_, links_.clock.Steady());
   for (core::Event& event : events) protocol_.Offer(std::move(event));
-  for (const auto& call : calls) call();
-}
-
-void DomainRunner::Pass() {
-  last_pass_us_.store(links_.clock.Steady().micros());
-  TakeIn();
-  protocol_.Pump(links_.clock.Read());
-  if (auto request = protocol_.Next(links_.clock.Read())) Carry(*request);
-  for (core::Effects& effects : protocol_.TakeDeliveries()) Act(std::move(effects));
-  FollowOwnership();
-  LoadVersions();
-  FinishReads();
-  PollInbox(links_.clock.Steady());
-  // With no step under way, whatever came needed none.
-  if (!step_open_) waits_since_ = SteadyTime::Infinite();
+  for (const Call& call : calls) call();
 }
 
 void DomainRunner::OfferCommand(core::Command command, Engine::Done done) {
@@ -206,7 +274,7 @@ void DomainRunner::DoRead(const std::function<void(const core::Domain&)>& read,
 
 // A read is answered once everything that it saw has been committed.
 void DomainRunner::FinishReads() {
-  std::erase_if(reads_, [this](PendingRead& read) {
+  std::erase_if(reads_, [this](PendingRead& read) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
     if (!protocol_.owner() || read.generation != protocol_.generation()) {
       read.done(absl::UnavailableError("the domain's owner changed or reloaded: ask again"));
       return true;
@@ -219,63 +287,45 @@ void DomainRunner::FinishReads() {
 
 // ---- Requests of the protocol ----
 
-void DomainRunner::OnDatabase(std::function<void()> job) {
-  if (!links_.flushes.TryPost(job)) job();
+DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::TakeOver& request) {
+  return [this, seen = request.seen, self = self_, began = links_.clock.Steady()] {
+    return Loaded(false, began, store_->TakeOver(self, seen));
+  };
 }
 
-void DomainRunner::Carry(core::OwnerProtocol::Request request) {
-  std::visit([this](const auto& r) { Carry(r); }, request);
+DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Reload& request) {
+  return [this, request, began = links_.clock.Steady()] {
+    return Loaded(true, began, store_->Reload(request.epoch, request.in_doubt));
+  };
 }
 
-void DomainRunner::Carry(const core::OwnerProtocol::TakeOver& request) {
-  OnDatabase([this, seen = request.seen, self = self_, began = links_.clock.Steady()] {
-    auto result = store_->TakeOver(self, seen);
-    core::VersionMap versions;
-    if (result.ok()) {
-      auto loaded = links_.versions.LoadAll(result->facts);
-      if (loaded.ok()) {
-        versions = *std::move(loaded);
-      } else {
-        result = loaded.status();
-      }
+DomainRunner::Call DomainRunner::Loaded(bool reload, SteadyTime began,
+                                        absl::StatusOr<core::LoadResult> result) {
+  core::VersionMap versions;
+  if (result.ok()) {
+    auto loaded = links_.versions.LoadAll(result->facts);
+    if (loaded.ok()) {
+      versions = *std::move(loaded);
+    } else {
+      result = loaded.status();
     }
-    OnLoaded(false, began, std::move(result), std::move(versions));
-  });
-}
-
-void DomainRunner::Carry(const core::OwnerProtocol::Reload& request) {
-  OnDatabase([this, request, began = links_.clock.Steady()] {
-    auto result = store_->Reload(request.epoch, request.in_doubt);
-    core::VersionMap versions;
-    if (result.ok()) {
-      auto loaded = links_.versions.LoadAll(result->facts);
-      if (loaded.ok()) {
-        versions = *std::move(loaded);
-      } else {
-        result = loaded.status();
-      }
-    }
-    OnLoaded(true, began, std::move(result), std::move(versions));
-  });
-}
-
-void DomainRunner::OnLoaded(bool reload, SteadyTime began, absl::StatusOr<core::LoadResult> result,
-                            core::VersionMap versions) {
+  }
   links_.observer.Loaded(domain_, reload, result.ok(), links_.clock.Steady() - began);
   obs::Log(
       result.ok() ? obs::LogLevel::kInfo : obs::LogLevel::kWarning, reload ? "reload" : "takeover",
       {{"domain", domain_}, {"took", links_.clock.Steady() - began}, {"status", result.status()}});
   auto shared = std::make_shared<absl::StatusOr<core::LoadResult>>(std::move(result));
-  Call([this, shared, versions = std::move(versions)] {
+  return [this, shared, versions = std::move(versions)]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+    on_database_.store(false);
     protocol_.OnLoaded(std::move(*shared), versions, links_.clock.Read());
-  });
+  };
 }
 
-void DomainRunner::Carry(const core::OwnerProtocol::Flush& request) {
+DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Flush& request) {
   step_open_ = true;
   step_.began = links_.clock.Steady();
   step_.waits_since = std::min(step_.began, std::exchange(waits_since_, SteadyTime::Infinite()));
-  OnDatabase([this, request] {
+  return [this, request]() -> Call {
     const SteadyTime began = links_.clock.Steady();
     const core::FlushResult result = store_->Flush(request.epoch, request.seq, *request.batch);
     links_.observer.Flushed(domain_, result.verdict, request.batch->rows(),
@@ -286,30 +336,37 @@ void DomainRunner::Carry(const core::OwnerProtocol::Flush& request) {
                                            {"verdict", static_cast<int>(result.verdict)},
                                            {"status", result.status}});
     }
-    Call([this, result] {
+    return [this, result]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+      on_database_.store(false);
       step_open_ = false;
       committed_step_ = step_;
       protocol_.OnFlushed(result, links_.clock.Read());
-    });
-  });
+    };
+  };
 }
 
-void DomainRunner::Carry(const core::OwnerProtocol::TakeIds& request) {
-  OnDatabase([this, request] {
+DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::TakeIds& request) {
+  return [this, request]() -> Call {
     const auto block = store_->TakeIds(request.epoch, request.count);
     const auto ids =
         block.ok()
             ? absl::StatusOr<std::pair<RunId, int64_t>>(std::pair(block->first, block->count))
             : block.status();
-    Call([this, ids] { protocol_.OnIds(ids, links_.clock.Read()); });
-  });
+    return [this, ids]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+      on_database_.store(false);
+      protocol_.OnIds(ids, links_.clock.Read());
+    };
+  };
 }
 
-void DomainRunner::Carry(const core::OwnerProtocol::Release& request) {
-  OnDatabase([this, request] {
+DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Release& request) {
+  return [this, request]() -> Call {
     const absl::Status status = store_->Release(request.epoch);
-    Call([this, status] { protocol_.OnReleased(status, links_.clock.Read()); });
-  });
+    return [this, status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+      on_database_.store(false);
+      protocol_.OnReleased(status, links_.clock.Read());
+    };
+  };
 }
 
 void DomainRunner::LoadVersions() {
@@ -317,7 +374,7 @@ void DomainRunner::LoadVersions() {
     if (!loading_versions_.insert(id).second) continue;
     const bool posted = links_.reads.TryPost([this, id] {
       const auto topology = links_.versions.Load(id);
-      Call([this, id, topology] {
+      Soon([this, id, topology]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
         loading_versions_.erase(id);
         if (topology.ok()) {
           protocol_.Offer(core::VersionLoaded{id, *topology});
@@ -380,7 +437,7 @@ void DomainRunner::PollInbox(SteadyTime now) {
   next_inbox_ = now + kInboxInterval;
   inbox_busy_ = links_.reads.TryPost([this] {
     auto rows = links_.catalog.ReadInbox(domain_, 100);
-    Call([this, rows = std::move(rows)] {
+    Soon([this, rows = std::move(rows)]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
       inbox_busy_ = false;
       if (rows.ok() && !rows->empty()) OfferInbox(*rows);
     });
@@ -388,7 +445,9 @@ void DomainRunner::PollInbox(SteadyTime now) {
 }
 
 void DomainRunner::OfferInbox(std::vector<store::InboxRow> rows) {
-  std::erase_if(rows, [this](const auto& row) { return !inbox_offered_.insert(row.id).second; });
+  std::erase_if(rows, [this](const auto& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+    return !inbox_offered_.insert(row.id).second;
+  });
   if (rows.empty()) return;
   links_.reads.TryPost([this, rows = std::move(rows)] {
     for (const store::InboxRow& row : rows) {
@@ -405,7 +464,7 @@ void DomainRunner::OfferInbox(std::vector<store::InboxRow> rows) {
       command->actor = "inbox";
       // A row that can never be applied is consumed by a command that does nothing.
       command->body = body.ok() ? *std::move(body) : core::CommandBody(core::CreateRuns{});
-      Call([this, command, passing] {
+      Soon([this, command, passing]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
         if (passing || !protocol_.Offer(*command)) inbox_offered_.erase(command->inbox_id);
       });
     }

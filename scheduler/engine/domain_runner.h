@@ -1,6 +1,12 @@
 #pragma once
-// The thread around one domain: gathers events, lets the owner protocol decide, carries out its
-// requests on the database executor, and acts on what has been committed. No decision is made here.
+// What carries one domain: gathers events, lets the owner protocol decide, carries out its requests
+// on the database executor, and acts on what has been committed. No decision is made here.
+//
+// Whoever holds the turn makes a pass: takes in what came, decides, acts. The domain's own thread
+// does so when a timer is due and while a statement is under way. A database thread does so with
+// the answer that it brings, and then runs the statement which the pass asks for; one that is free
+// also does when news comes to a domain at rest. So a step needs no hand-over between threads, and
+// the next flush follows the last one at once, while nothing but a pass ever waits for a pass.
 #include <atomic>
 #include <functional>
 #include <map>
@@ -74,6 +80,11 @@ class DomainRunner : public DomainInbox {
   SteadyTime last_pass() const { return SteadyTime::FromMicros(last_pass_us_.load()); }
 
  private:
+  // With the turn, on whichever thread.
+  using Call = std::function<void()>;
+  // On a database thread, without the turn; what it returns is called with the turn.
+  using Statement = std::function<Call()>;
+
   struct PendingRead {
     std::function<void(absl::Status)> done;
     uint64_t mark = 0;
@@ -85,63 +96,82 @@ class DomainRunner : public DomainInbox {
     SteadyTime began;
   };
 
-  void Call(std::function<void()> fn);  // on the loop's thread, soon
-  void Loop(service::StopToken token);
-  void Pass();
-  absl::Duration UntilNext(SteadyTime watches) const;
-  void TakeIn();
-  void OfferCommand(core::Command command, Engine::Done done);
+  // ---- Whose turn it is ----
+  void Soon(Call call) ABSL_LOCKS_EXCLUDED(mu_);
+  void News();
+  void Loop(service::StopToken token) ABSL_LOCKS_EXCLUDED(turn_);
+  void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  absl::Duration UntilDue() ABSL_LOCKS_EXCLUDED(turn_);
+  SteadyTime Due() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  // Makes a pass after `first` and runs the statements that follow from it, on a database thread.
+  void TakeTurns(Call first) ABSL_LOCKS_EXCLUDED(turn_);
+  // Runs `statement` and those that follow from it.
+  void RunStatements(Statement statement) ABSL_LOCKS_EXCLUDED(turn_);
+  // The same on the database executor. False, with the statement as it was, when that takes no
+  // more.
+  bool PostStatement(Statement* statement, bool only_if_idle);
+  // Returns the statement that is to be run, or null.
+  Statement Pass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+
+  void TakeIn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) ABSL_LOCKS_EXCLUDED(mu_);
+  void OfferCommand(core::Command command, Engine::Done done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void DoRead(const std::function<void(const core::Domain&)>& read,
-              std::function<void(absl::Status)> done);
-  void Carry(core::OwnerProtocol::Request request);
-  void Carry(const core::OwnerProtocol::TakeOver& request);
-  void Carry(const core::OwnerProtocol::Reload& request);
-  void Carry(const core::OwnerProtocol::Flush& request);
-  void Carry(const core::OwnerProtocol::TakeIds& request);
-  void Carry(const core::OwnerProtocol::Release& request);
-  void OnLoaded(bool reload, SteadyTime began, absl::StatusOr<core::LoadResult> result,
-                core::VersionMap versions);
-  // Runs `job` on the flush executor; when that has stopped, at once on this thread.
-  void OnDatabase(std::function<void()> job);
-  void LoadVersions();
-  void Act(core::Effects effects);
-  void FollowOwnership();
-  void FinishReads();
-  void PollInbox(SteadyTime now);
-  void OfferInbox(std::vector<store::InboxRow> rows);
+              std::function<void(absl::Status)> done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void FinishReads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+
+  // ---- Requests of the protocol ----
+  Statement Carry(const core::OwnerProtocol::TakeOver& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  Statement Carry(const core::OwnerProtocol::Reload& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  Statement Carry(const core::OwnerProtocol::Flush& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  Statement Carry(const core::OwnerProtocol::TakeIds& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  Statement Carry(const core::OwnerProtocol::Release& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  Call Loaded(bool reload, SteadyTime began, absl::StatusOr<core::LoadResult> result);
+  void LoadVersions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+
+  // ---- After a commit ----
+  void Act(core::Effects effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void FollowOwnership() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+
+  void PollInbox(SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void OfferInbox(std::vector<store::InboxRow> rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   const DomainId domain_;
   const RunnerLinks links_;
-  const std::unique_ptr<store::DomainStore> store_;  // used by one job at a time
+  const std::unique_ptr<store::DomainStore> store_;  // used by one statement at a time
   service::LoopThread loop_;
   LeaseClock lease_;
   std::atomic<bool> owner_{false};
   std::atomic<int64_t> flush_seq_{0};
   std::atomic<int64_t> last_pass_us_{0};
+  std::atomic<bool> on_database_{false};  // a statement is under way
+  std::atomic<bool> called_{false};       // a database thread has been called to a pass
   Watches watches_;
 
-  Mutex mu_;
+  Mutex mu_;  // taken with the turn or without it
   std::vector<core::Event> events_ ABSL_GUARDED_BY(mu_);
-  std::vector<std::function<void()>> calls_ ABSL_GUARDED_BY(mu_);
+  std::vector<Call> calls_ ABSL_GUARDED_BY(mu_);
 
-  // Of the loop's thread:
-  core::OwnerProtocol protocol_;
-  Delivery delivery_;
-  SchedulerId self_;
-  std::map<core::CommandId, Engine::Done> waiting_;
-  std::vector<PendingRead> reads_;
-  absl::flat_hash_set<int64_t> inbox_offered_;
-  absl::flat_hash_set<VersionId> loading_versions_;
+  Mutex turn_;
+  bool ended_ ABSL_GUARDED_BY(turn_) = false;
+  SteadyTime loop_due_ ABSL_GUARDED_BY(turn_);  // when the domain's own thread will look again
+  core::OwnerProtocol protocol_ ABSL_GUARDED_BY(turn_);
+  Delivery delivery_ ABSL_GUARDED_BY(turn_);
+  SchedulerId self_ ABSL_GUARDED_BY(turn_);
+  std::map<core::CommandId, Engine::Done> waiting_ ABSL_GUARDED_BY(turn_);
+  std::vector<PendingRead> reads_ ABSL_GUARDED_BY(turn_);
+  absl::flat_hash_set<int64_t> inbox_offered_ ABSL_GUARDED_BY(turn_);
+  absl::flat_hash_set<VersionId> loading_versions_ ABSL_GUARDED_BY(turn_);
   // For the observer: when the oldest event or command came that no step holds yet; the step under
   // way, and the one whose effects are due.
-  SteadyTime waits_since_ = SteadyTime::Infinite();
-  bool step_open_ = false;
-  Step step_, committed_step_;
-  SteadyTime next_inbox_;
-  bool inbox_busy_ = false;
-  int64_t next_command_ = 1;
-  int64_t generation_ = 0;
-  Epoch registered_;
+  SteadyTime waits_since_ ABSL_GUARDED_BY(turn_) = SteadyTime::Infinite();
+  bool step_open_ ABSL_GUARDED_BY(turn_) = false;
+  Step step_ ABSL_GUARDED_BY(turn_), committed_step_ ABSL_GUARDED_BY(turn_);
+  SteadyTime next_inbox_ ABSL_GUARDED_BY(turn_);
+  bool inbox_busy_ ABSL_GUARDED_BY(turn_) = false;
+  int64_t next_command_ ABSL_GUARDED_BY(turn_) = 1;
+  int64_t generation_ ABSL_GUARDED_BY(turn_) = 0;
+  Epoch registered_ ABSL_GUARDED_BY(turn_);
 };
 
 }  // namespace penstock::engine

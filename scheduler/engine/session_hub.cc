@@ -6,6 +6,21 @@
 #include "fmt/format.h"
 
 namespace penstock::engine {
+namespace {
+
+SessionMail Unbound(SessionMail mail) {
+  SessionMail unbound;
+  unbound.acks = std::move(mail.acks);
+  unbound.session_lost = mail.session_lost;
+  unbound.drain = mail.drain;
+  return unbound;
+}
+
+bool IsEmpty(const SessionMail& unbound) {
+  return unbound.acks.empty() && !unbound.session_lost && !unbound.drain;
+}
+
+}  // namespace
 
 absl::Status SessionHub::Attach(const core::SessionInfo& info,
                                 std::shared_ptr<SessionStream> stream) {
@@ -74,21 +89,18 @@ void SessionHub::OnDomainHello(SessionId session, DomainHello hello) {
                                                hello.draining, hello.shared});
 }
 
-void SessionHub::OnCredits(SessionId session, DomainId domain, Epoch epoch, int32_t credits) {
+void SessionHub::OnEvents(SessionId session, DomainId domain, Epoch epoch, int32_t credits,
+                          std::vector<core::Event> events) {
   MutexLock lock(&mu_);
   const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
-  if (Owner* owner = BoundOwner(it->second, domain, epoch)) {
-    owner->inbox->Post(core::CreditsGranted{session, it->second.bindings.at(domain).id, credits});
+  Owner* owner = BoundOwner(it->second, domain, epoch);
+  if (owner == nullptr) return;
+  if (credits > 0) {
+    const core::BindingId binding = it->second.bindings.at(domain).id;
+    events.insert(events.begin(), core::CreditsGranted{session, binding, credits});
   }
-}
-
-void SessionHub::OnAttemptEvents(SessionId session, DomainId domain, Epoch epoch,
-                                 std::vector<core::Event> events) {
-  MutexLock lock(&mu_);
-  const auto it = sessions_.find(session);
-  if (it == sessions_.end()) return;
-  if (Owner* owner = BoundOwner(it->second, domain, epoch)) owner->inbox->Post(std::move(events));
+  if (!events.empty()) owner->inbox->Post(std::move(events));
 }
 
 std::vector<DomainId> SessionHub::OnRenew(SessionId session) {
@@ -153,16 +165,13 @@ void SessionHub::Deliver(DomainId domain, SessionId session, core::BindingId bin
   const auto it = sessions_.find(session);
   if (it == sessions_.end()) return;
   const auto bound = it->second.bindings.find(domain);
-  if (bound == it->second.bindings.end() || bound->second.id != binding) return;
-  it->second.stream->Deliver(domain, bound->second.epoch, std::move(mail));
-}
-
-void SessionHub::DeliverUnbound(DomainId domain, SessionId session, SessionMail mail) {
-  MutexLock lock(&mu_);
-  const auto it = sessions_.find(session);
+  if (bound != it->second.bindings.end() && bound->second.id == binding) {
+    return it->second.stream->Deliver(domain, bound->second.epoch, std::move(mail));
+  }
   const auto owner = owners_.find(domain);
-  if (it == sessions_.end() || owner == owners_.end()) return;
-  it->second.stream->Deliver(domain, owner->second.epoch, std::move(mail));
+  SessionMail unbound = Unbound(std::move(mail));
+  if (owner == owners_.end() || IsEmpty(unbound)) return;
+  it->second.stream->Deliver(domain, owner->second.epoch, std::move(unbound));
 }
 
 void SessionHub::SetFleet(std::vector<std::string> addresses) {

@@ -46,7 +46,7 @@ class SessionStream {
   virtual ~SessionStream() = default;
   // The worker answers each offer with a hello that names `number`.
   virtual void Offer(DomainId domain, Epoch epoch, int64_t number) = 0;
-  virtual void Withdraw(DomainId domain, Epoch epoch) = 0;    // not the owner any more
+  virtual void Withdraw(DomainId domain, Epoch epoch) = 0;  // not the owner any more
   virtual void Deliver(DomainId domain, Epoch epoch, SessionMail mail) = 0;
   virtual void SetFleet(const std::vector<std::string>& addresses) = 0;
 };
@@ -86,11 +86,11 @@ class SessionHub {
   // Only the answer to the latest offer counts. One to an older offer may have been on its way for
   // long: what is assigned on the strength of it would cross the answer to the later offer.
   void OnDomainHello(SessionId session, DomainHello hello);
-  // Events of a bound session: credits, started, ended, handed back, draining. Those of a domain
-  // or epoch that is not bound here are dropped (the worker says them again in its next hello).
-  void OnCredits(SessionId session, DomainId domain, Epoch epoch, int32_t credits);
-  void OnAttemptEvents(SessionId session, DomainId domain, Epoch epoch,
-                       std::vector<core::Event> events);
+  // What a message of a bound session says about one domain, handed over at once so that one step
+  // can hold it all: `credits` granted (0 = none); started, ended, handed back, draining. News of a
+  // domain or epoch that is not bound here is dropped (the worker says it again in its next hello).
+  void OnEvents(SessionId session, DomainId domain, Epoch epoch, int32_t credits,
+                std::vector<core::Event> events);
   // Confirms a renewal: the domains durably bound to this session whose owner's lease holds now.
   std::vector<DomainId> OnRenew(SessionId session);
   void OnSessionDead(SessionId session);
@@ -103,10 +103,9 @@ class SessionHub {
   void Unregister(DomainId domain);
   // The hello that made `binding` has been committed.
   void Bound(DomainId domain, SessionId session, core::BindingId binding);
-  // Delivers if `binding` is the session's latest for the domain.
+  // Delivers all of `mail` if `binding` is the session's latest for the domain, else what needs no
+  // binding: acknowledgements, the session's end, the wish that it drains.
   void Deliver(DomainId domain, SessionId session, core::BindingId binding, SessionMail mail);
-  // Delivers acknowledgements and session ends, which need no binding.
-  void DeliverUnbound(DomainId domain, SessionId session, SessionMail mail);
 
   void SetFleet(std::vector<std::string> addresses);
   // For metrics.
@@ -116,7 +115,7 @@ class SessionHub {
   struct Binding {
     core::BindingId id;
     Epoch epoch;
-    bool durable = false;            // its hello has been committed
+    bool durable = false;  // its hello has been committed
   };
   struct Session {
     core::SessionInfo info;

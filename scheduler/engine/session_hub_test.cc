@@ -145,8 +145,7 @@ TEST_F(SessionHubTest, DropsMailAndEventsOfAnEarlierBinding) {
   const core::BindingId first = Latest();
   hub_.Resync(kDomain);
   hub_.Deliver(kDomain, kSession, first, {});
-  hub_.OnCredits(kSession, kDomain, Epoch(3), 5);
-  hub_.OnAttemptEvents(kSession, kDomain, Epoch(3), {core::AttemptStarted{}});
+  hub_.OnEvents(kSession, kDomain, Epoch(3), 5, {core::AttemptStarted{}});
   EXPECT_THAT(stream->mails, IsEmpty());
   EXPECT_THAT(inbox_.All<core::CreditsGranted>(), IsEmpty());
   EXPECT_THAT(inbox_.All<core::AttemptStarted>(), IsEmpty());
@@ -155,8 +154,13 @@ TEST_F(SessionHubTest, DropsMailAndEventsOfAnEarlierBinding) {
   EXPECT_THAT(stream->mails, IsEmpty());
   hub_.Deliver(kDomain, kSession, Latest(), {});
   EXPECT_THAT(stream->mails, SizeIs(1));
-  hub_.DeliverUnbound(kDomain, kSession, {});
-  EXPECT_THAT(stream->mails, SizeIs(2));
+  SessionMail mail;
+  mail.acks.emplace_back();
+  mail.wish = 3;
+  hub_.Deliver(kDomain, kSession, first, std::move(mail));
+  ASSERT_THAT(stream->mails, SizeIs(2)) << "acknowledgements need no binding";
+  EXPECT_THAT(stream->mails[1].acks, SizeIs(1));
+  EXPECT_EQ(stream->mails[1].wish, std::nullopt);
 }
 
 TEST_F(SessionHubTest, TellsTheOwnerWhenTheBoundStreamIsGone) {

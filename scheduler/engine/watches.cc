@@ -21,13 +21,16 @@ void Watches::Changed(const std::vector<RunId>& runs) {
   }
 }
 
-SteadyTime Watches::Tell(SteadyTime now) {
+SteadyTime Watches::Due() const {
+  MutexLock lock(&mu_);
+  return changed_.empty() ? SteadyTime::Infinite() : next_;
+}
+
+void Watches::Tell(SteadyTime now) {
   std::vector<std::shared_ptr<Callback>> due;
-  SteadyTime again = SteadyTime::Infinite();
   {
     MutexLock lock(&mu_);
-    if (changed_.empty()) return again;
-    if (now < next_) return next_;
+    if (changed_.empty() || now < next_) return;
     next_ = now + absl::Milliseconds(100);
     for (RunId run : changed_) {
       const auto it = watched_.find(run);
@@ -41,7 +44,6 @@ SteadyTime Watches::Tell(SteadyTime now) {
     changed_.clear();
   }
   for (const auto& callback : due) (*callback)();
-  return again;
 }
 
 }  // namespace penstock::engine

@@ -12,18 +12,20 @@
 
 namespace penstock::engine {
 
-// Thread-safe. Callbacks run on the owner's thread and must only hand over.
+// Thread-safe, with one thread that tells: callbacks run on it and must only hand over.
 class Watches {
  public:
   // Until the handle dies. The first call comes at once.
   std::shared_ptr<void> Add(RunId run, std::function<void()> changed);
   void Changed(const std::vector<RunId>& runs);
-  // Calls what is due; returns when to come again (Infinite = when something changes).
-  SteadyTime Tell(SteadyTime now);
+  // Calls what is due.
+  void Tell(SteadyTime now);
+  // When there is something to tell; Infinite = when something changes.
+  SteadyTime Due() const;
 
  private:
   using Callback = std::function<void()>;
-  Mutex mu_;
+  mutable Mutex mu_;
   absl::flat_hash_map<RunId, std::vector<std::weak_ptr<Callback>>> watched_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<RunId> changed_ ABSL_GUARDED_BY(mu_);
   SteadyTime next_ ABSL_GUARDED_BY(mu_);

@@ -234,38 +234,40 @@ void SimScheduler::FollowOwnership() {
 void SimScheduler::Carry(const core::OwnerProtocol::TakeOver& r) {
   world_.database().TakeOver(connection_.get(), self_, r.seen,
                              [this, life = life_](absl::StatusOr<core::LoadResult> result) {
-    if (life != life_) return;
-    Run([this, result = std::move(result)]() mutable {
-      protocol_->OnLoaded(std::move(result), world_.versions(), world_.loop().Read());
-      Soon();
-    });
-  });
+                               if (life != life_) return;
+                               Run([this, result = std::move(result)]() mutable {
+                                 protocol_->OnLoaded(std::move(result), world_.versions(),
+                                                     world_.loop().Read());
+                                 Soon();
+                               });
+                             });
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
   world_.database().Reload(connection_.get(), r.epoch, r.in_doubt,
                            [this, life = life_](absl::StatusOr<core::LoadResult> result) {
-    if (life != life_) return;
-    Run([this, result = std::move(result)]() mutable {
-      protocol_->OnLoaded(std::move(result), world_.versions(), world_.loop().Read());
-      Soon();
-    });
-  });
+                             if (life != life_) return;
+                             Run([this, result = std::move(result)]() mutable {
+                               protocol_->OnLoaded(std::move(result), world_.versions(),
+                                                   world_.loop().Read());
+                               Soon();
+                             });
+                           });
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Flush& r) {
   if (world_.options().mutation != Mutation::kNone) ActEarly(*protocol_->in_flight());
-  world_.database().Flush(connection_.get(), r.epoch, r.seq, *r.batch,
-                          [this, life = life_](core::FlushResult result) {
-    if (life != life_) return;
-    Run([this, result] {
-      if (result.verdict == core::FlushVerdict::kRejected) {
-        world_.checker().Violated(10, "a flush was refused: " + result.status.ToString());
-      }
-      protocol_->OnFlushed(result, world_.loop().Read());
-      Soon();
-    });
-  });
+  world_.database().Flush(
+      connection_.get(), r.epoch, r.seq, *r.batch, [this, life = life_](core::FlushResult result) {
+        if (life != life_) return;
+        Run([this, result] {
+          if (result.verdict == core::FlushVerdict::kRejected) {
+            world_.checker().Violated(10, "a flush was refused: " + result.status.ToString());
+          }
+          protocol_->OnFlushed(result, world_.loop().Read());
+          Soon();
+        });
+      });
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::TakeIds& r) {
@@ -321,12 +323,12 @@ void SimScheduler::Act(core::Effects& effects) {
   for (const core::AckResult& ack : effects.acks) {
     engine::SessionMail mail;
     mail.acks.push_back(ack);
-    hub_->DeliverUnbound(kDomain, ack.session, std::move(mail));
+    hub_->Deliver(kDomain, ack.session, core::BindingId(), std::move(mail));
   }
   for (const core::EndSession& end : effects.ended) {
     engine::SessionMail mail;
     mail.session_lost = true;
-    hub_->DeliverUnbound(kDomain, end.session, std::move(mail));
+    hub_->Deliver(kDomain, end.session, core::BindingId(), std::move(mail));
   }
   for (const core::Revoke& revoke : effects.revokes) {
     engine::SessionMail mail;
@@ -353,7 +355,7 @@ void SimScheduler::ActEarly(const core::Effects& effects) {
     for (const core::AckResult& ack : effects.acks) {
       engine::SessionMail mail;
       mail.acks.push_back(ack);
-      hub_->DeliverUnbound(kDomain, ack.session, std::move(mail));
+      hub_->Deliver(kDomain, ack.session, core::BindingId(), std::move(mail));
     }
   }
 }

@@ -38,9 +38,8 @@ class SimWorker::Stream : public engine::SessionStream {
  public:
   Stream(SimWorker& worker, worker::StreamId id) : worker_(worker), id_(id) {}
   void Offer(DomainId domain, Epoch epoch, int64_t number) override {
-    worker_.Down(id_, [this, domain, epoch, number] {
-      worker_.core_->Offered(id_, domain, epoch, number);
-    });
+    worker_.Down(
+        id_, [this, domain, epoch, number] { worker_.core_->Offered(id_, domain, epoch, number); });
   }
   void Withdraw(DomainId domain, Epoch epoch) override {
     worker_.Down(id_, [this, domain, epoch] {
@@ -343,19 +342,19 @@ void SimWorker::Send(worker::Outgoing out) {
       hub.OnDomainHello(session, std::move(h));
     }
     for (const worker::CreditGrant& grant : shared->credits) {
-      hub.OnCredits(session, grant.domain, grant.epoch, grant.credits);
+      hub.OnEvents(session, grant.domain, grant.epoch, grant.credits, {});
     }
     for (const worker::StartedNote& note : shared->started) {
-      hub.OnAttemptEvents(session, note.domain, note.epoch,
-                          {core::AttemptStarted{session, RefOf(note.key), note.started_at_us}});
+      hub.OnEvents(session, note.domain, note.epoch, 0,
+                   {core::AttemptStarted{session, RefOf(note.key), note.started_at_us}});
     }
     for (const worker::ResultNote& note : shared->results) {
-      hub.OnAttemptEvents(session, note.domain, note.epoch,
-                          {core::AttemptEnded{session, ResultOf(note.result)}});
+      hub.OnEvents(session, note.domain, note.epoch, 0,
+                   {core::AttemptEnded{session, ResultOf(note.result)}});
     }
     for (const worker::HandBack& back : shared->hand_backs) {
-      hub.OnAttemptEvents(session, back.domain, back.epoch,
-                          {core::AttemptHandedBack{session, RefOf(back.key)}});
+      hub.OnEvents(session, back.domain, back.epoch, 0,
+                   {core::AttemptHandedBack{session, RefOf(back.key)}});
     }
     if (!shared->renew_sequence) return;
     const std::vector<DomainId> confirmed = hub.OnRenew(session);
@@ -380,9 +379,8 @@ void SimWorker::Launch(const worker::Launch& launch) {
   SplitMix64 fate(static_cast<uint64_t>(launch.key.run.value()) * 1'000'003 +
                   launch.key.task * 101 + static_cast<uint64_t>(launch.key.attempt));
   const bool lengthy = fate.OneIn(30);
-  const int64_t duration_us =
-      lengthy ? 1'000'000 + static_cast<int64_t>(fate.Below(45'000'000))
-              : 1000 + static_cast<int64_t>(fate.Below(200'000));
+  const int64_t duration_us = lengthy ? 1'000'000 + static_cast<int64_t>(fate.Below(45'000'000))
+                                      : 1000 + static_cast<int64_t>(fate.Below(200'000));
   worker::Report report;
   report.started_at_us = absl::ToUnixMicros(now().wall);
   report.finished_at_us = report.started_at_us + duration_us;
@@ -391,8 +389,8 @@ void SimWorker::Launch(const worker::Launch& launch) {
                    : draw < 95 ? worker::Outcome::kFailed
                    : draw < 98 ? worker::Outcome::kSkipped
                                : worker::Outcome::kFailedNoRetry;
-  report.cause = report.outcome == worker::Outcome::kSuccess ? worker::Cause::kNone
-                                                             : worker::Cause::kExitCode;
+  report.cause =
+      report.outcome == worker::Outcome::kSuccess ? worker::Cause::kNone : worker::Cause::kExitCode;
   const int64_t life = life_;
   world_.loop().After(duration_us, [=, this] {
     const auto it = running_.find(launch.key);
@@ -479,14 +477,14 @@ void SimWorker::ArmTimer() {
 void SimWorker::RenewLater() {
   world_.loop().After(absl::ToInt64Microseconds(world_.terms().session_renewal()),
                       [this, life = life_] {
-    if (life != life_) return;
-    Run([this] {
-      worker::Effects fx;
-      core_->Renew(now(), &fx);
-      Settle(std::move(fx));
-      RenewLater();
-    });
-  });
+                        if (life != life_) return;
+                        Run([this] {
+                          worker::Effects fx;
+                          core_->Renew(now(), &fx);
+                          Settle(std::move(fx));
+                          RenewLater();
+                        });
+                      });
 }
 
 }  // namespace penstock::sim
