@@ -9,6 +9,7 @@
 
 #include "client/lib/errors.h"
 #include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
 
 namespace penstock::client {
 namespace {
@@ -19,14 +20,7 @@ using ::testing::HasSubstr;
 
 class BundleTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "bundle-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    outside_ = name;
-    root_ = name + "/dag";
-    fs::create_directory(root_);
-  }
-  void TearDown() override { fs::remove_all(outside_); }
+  void SetUp() override { fs::create_directory(root_); }
 
   void Write(const std::string& path, const std::string& content, bool executable = false) {
     fs::create_directories((fs::path(root_) / path).parent_path());
@@ -50,8 +44,9 @@ class BundleTest : public ::testing::Test {
     return std::string(bundle.status().message());
   }
 
-  std::string outside_;
-  std::string root_;
+  const testing::TempDir temp_{"bundle"};
+  const std::string outside_ = temp_.path().string();
+  const std::string root_ = outside_ + "/dag";
 };
 
 TEST_F(BundleTest, PacksContentAndExecutableBitSortedByPath) {

@@ -62,7 +62,7 @@ class OneStream {
       if (queue_.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) {
         return StreamEvent::kWaiting;
       }
-      if (Handle(static_cast<int>(reinterpret_cast<intptr_t>(tag)), ok)) {
+      if (Handle(*static_cast<const Step*>(tag), ok)) {
         *out = std::move(message_);
         message_.Clear();
         reader_->Read(&message_, Tag(kRead));
@@ -75,11 +75,12 @@ class OneStream {
   absl::Status status() const { return rpc::FromGrpc(end_); }
 
  private:
-  enum Step : intptr_t { kStart = 1, kRead = 2, kFinish = 3 };
-  static void* Tag(Step step) { return reinterpret_cast<void*>(step); }
+  enum Step { kStart, kRead, kFinish };
+  // gRPC hands back the address of the step that it has done.
+  void* Tag(Step step) { return &steps_[step]; }
 
   // True when a message has come.
-  bool Handle(int step, bool ok) {
+  bool Handle(Step step, bool ok) {
     if (step == kFinish) {
       ended_ = true;
     } else if (!ok) {
@@ -93,6 +94,7 @@ class OneStream {
     return false;
   }
 
+  Step steps_[3] = {kStart, kRead, kFinish};
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
   std::unique_ptr<Reader> reader_;

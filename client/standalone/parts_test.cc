@@ -12,6 +12,7 @@
 #include "client/standalone/ports.h"
 #include "client/standalone/standalone.h"
 #include "client/standalone/state_file.h"
+#include "common/testing/temp_dir.h"
 
 namespace penstock::client {
 namespace {
@@ -78,12 +79,8 @@ TEST(NodePlanTest, TheConnectionStringIsNotOnTheCommandLine) {
 
 class FileTest : public ::testing::Test {
  protected:
-  FileTest() {
-    char name[] = "/tmp/penstock-standalone-XXXXXX";
-    dir_ = mkdtemp(name);
-  }
-  ~FileTest() override { std::filesystem::remove_all(dir_); }
-  std::filesystem::path dir_;
+  testing::TempDir temp_{"standalone"};
+  const std::filesystem::path dir_ = temp_.path();
 };
 
 ClusterState Sample() {

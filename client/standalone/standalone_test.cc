@@ -15,6 +15,7 @@
 
 #include "client/standalone/http_probe.h"
 #include "common/process/pid_identity.h"
+#include "common/testing/temp_dir.h"
 
 namespace penstock::client {
 namespace {
@@ -38,9 +39,6 @@ bool Alive(pid_t pid) { return process::Identify(pid).has_value(); }
 class StandaloneTest : public ::testing::Test {
  protected:
   StandaloneTest() {
-    char name[] = "/tmp/penstock-standalone-XXXXXX";
-    home_ = mkdtemp(name);
-    chmod(home_.c_str(), 0755);
     fs::create_directory(home_ / "bin");
     const fs::path fake = fs::read_symlink("/proc/self/exe").parent_path() / "fake-node";
     fs::create_symlink(fake, home_ / "bin/penstock-scheduler");
@@ -61,8 +59,6 @@ class StandaloneTest : public ::testing::Test {
     }
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
-    std::error_code error;
-    fs::remove_all(home_, error);
   }
   int Run() { return RunStandalone(options_, out_, err_); }
   int Stop() { return StopStandalone(options_, out_, err_); }
@@ -90,7 +86,9 @@ class StandaloneTest : public ::testing::Test {
     return names;
   }
 
-  fs::path home_;
+  // Not in $TMPDIR: a long path would not leave room for a socket's name.
+  const testing::TempDir temp_{"standalone", "/tmp"};
+  const fs::path home_ = temp_.path();
   StandaloneOptions options_;
   std::ostringstream out_, err_;
 };

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/service/thread.h"
+#include "common/testing/temp_dir.h"
 #include "worker/exec/engine.h"
 
 namespace penstock::worker::exec {
@@ -33,25 +34,6 @@ inline bool Eventually(const std::function<bool()>& condition,
   }
   return true;
 }
-
-// A fresh directory, removed afterwards.
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "penstock-exec-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Shell: waits for a file `go` in the working directory.
 inline constexpr char kAwaitGo[] = "while [ ! -e go ]; do sleep 0.01; done";
@@ -153,7 +135,7 @@ class EngineHarness {
     return key;
   }
   // A report whose error is "no report" when none comes.
-  Report WaitFor(const AttemptKey& key) {
+  Report WaitFor(const AttemptKey& key) const {
     if (Eventually([&] { return !recorder_.Get(key).reports.empty(); })) {
       return recorder_.Get(key).reports[0];
     }
@@ -164,13 +146,13 @@ class EngineHarness {
   Report RunToEnd(LaunchSpec spec) { return WaitFor(Launch(std::move(spec))); }
   Report RunShell(std::string text) { return RunToEnd(Shell(std::move(text))); }
   // Waits until the attempt wrote this to its standard output.
-  bool WaitForText(const AttemptKey& key, const std::string& text) {
+  bool WaitForText(const AttemptKey& key, const std::string& text) const {
     return Eventually([&] {
       return recorder_.Get(key).text[LogStream::kStdout].find(text) != std::string::npos;
     });
   }
 
-  TempDir dir_;
+  testing::TempDir dir_{"exec"};
   Engine::Options options_;
   Recorder recorder_;
   std::unique_ptr<Engine> engine_;

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "common/base/status.h"
+#include "common/testing/temp_dir.h"
 #include "worker/guard/work_dir.h"
 
 namespace penstock::worker::exec {
@@ -49,17 +50,13 @@ TEST(SealedBundleTest, NobodyCanChangeIt) {
 
 class UnpackTest : public ::testing::Test {
  protected:
-  UnpackTest() {
-    std::string name = (fs::temp_directory_path() / "penstock-unpack-XXXXXX").string();
-    dir_ = mkdtemp(name.data());
-  }
-  ~UnpackTest() override { fs::remove_all(dir_); }
   std::string Read(const fs::path& file) const {
     std::ifstream in(dir_ / file);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  fs::path dir_;
+  testing::TempDir temp_{"unpack"};
+  const fs::path dir_ = temp_.path();
 };
 
 TEST_F(UnpackTest, WritesFilesWithTheirModes) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -83,16 +84,10 @@ class WorkerDeathTest : public ::testing::Test {
   }
 
   bool FamilyIsDead() const {
-    for (const PidIdentity& member : family_) {
-      if (IsAlive(member)) return false;
-    }
-    return true;
+    return std::none_of(family_.begin(), family_.end(), process::IsAlive);
   }
   bool FamilyIsComplete() const {
-    for (const PidIdentity& member : family_) {
-      if (!IsAlive(member)) return false;
-    }
-    return true;
+    return std::all_of(family_.begin(), family_.end(), process::IsAlive);
   }
 
   // Exit code of the worker.
@@ -103,7 +98,7 @@ class WorkerDeathTest : public ::testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
-  TempDir dir_;
+  testing::TempDir dir_{"exec"};
   std::optional<PidIdentity> main_;
   std::vector<PidIdentity> family_;
   std::vector<PidIdentity> guards_;

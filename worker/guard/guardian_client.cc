@@ -21,8 +21,6 @@
 #include "worker/guard/packet.h"
 #include "worker/guard/wire.h"
 
-extern char** environ;
-
 namespace penstock::worker::guard {
 namespace {
 
