@@ -57,8 +57,10 @@ case " $absent " in
     echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
     ;;
 esac
+# dpkg wants the directories that `su` without a dash leaves out of the PATH.
 apt() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" \
+  as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+    PATH="/usr/local/sbin:/usr/sbin:/sbin:$PATH" apt-get -q -o DPkg::Lock::Timeout=300 "$@" \
     >>"$log" 2>&1
 }
 apt update

@@ -6,6 +6,8 @@
 # The default directory is ~/.local/share/penstock, or /var/lib/penstock/standalone for root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# The user's own language may not be installed here, and perl and psql would say so all the time.
+export LC_ALL=C.UTF-8
 
 case "${1:-}" in -*) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "$0"; exit 2 ;; esac
 if [ "$(id -u)" = 0 ]; then
@@ -16,7 +18,10 @@ fi
 data=$(realpath -m -- "${1:-$default}")
 bin=$PWD/build/release/bin
 log=$PWD/build/quickstart.log
-mkdir -p build "$(dirname "$data")"
+mkdir -p build
+# PostgreSQL does not run as root, and its user must get through, whatever root's umask says.
+[ "$(id -u)" != 0 ] || umask 022
+mkdir -p "$(dirname "$data")"
 
 say() { printf '\n== %s\n' "$*"; }
 

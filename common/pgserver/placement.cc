@@ -97,7 +97,10 @@ absl::StatusOr<fs::path> FollowPointer(const fs::path& dir, const fs::path& targ
 
 absl::StatusOr<fs::path> Relocate(const fs::path& dir, const fs::path& relocation_root,
                                   const OsUser& user) {
+  const bool made = !fs::exists(relocation_root);
   PENSTOCK_RETURN_IF_ERROR(MakeDirs(relocation_root));
+  // The server's user must get through, whatever this process' umask says.
+  if (made && chmod(relocation_root.c_str(), 0755) != 0) return Failed(relocation_root, "chmod");
   const fs::path target = relocation_root / fmt::format("{:016x}", RandomId());
   if (!CanEnter(user, relocation_root)) {
     return MakeStatus(

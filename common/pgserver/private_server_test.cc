@@ -140,7 +140,10 @@ TEST_F(PrivateServerTest, RootRunsItElsewhereWhenTheDirectoryIsLocked) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   fs::create_directory(home_ / "locked");
   chmod((home_ / "locked").c_str(), 0700);
+  const mode_t usual = umask(077);
   Start(home_ / "locked/pg");
+  umask(usual);
+  ASSERT_NE(server_, nullptr);
   EXPECT_TRUE(server_->placement().relocated);
   EXPECT_EQ(Query("select 1"), "1\n");
 }
