@@ -1,0 +1,15 @@
+# shellcheck shell=bash disable=SC2034  # read by ../run.sh
+version=1.13.27
+runs_in=in-process
+shapes='single:50 wide:100 chain:20 layered:10'
+settings='in_process_executor, runs one after another'
+
+install() { install_pip; }
+start() {
+  printf 'storage: {postgres: {postgres_url: "%s"}}\ntelemetry: {enabled: false}\n' "${DATABASE_URL/:/+psycopg2:}" \
+    >"$home/dagster.yaml"
+}
+turn() {
+  DAGSTER_HOME=$home PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 \
+    timeout 900 "$cache/bin/python" "$here/dagster/turn.py" "$1"
+}

@@ -1,0 +1,8 @@
+# shellcheck shell=bash disable=SC2034  # read by ../run.sh
+version=12.35.0
+runs_in=in-process
+shapes=single:20000
+settings='2 workers, batches of 1000, fetched on while full (burstWhenBatchFull)'
+
+install() { install_npm; }
+turn() { "$cache/node" "$cache/turn.js" "${1#single:}"; }
