@@ -23,9 +23,11 @@ def wait_for_count(sql, count, seconds=600):
         time.sleep(0.05)
 
 
-def tell(shape, seconds, times_sql):
-    """Prints the turn. `times_sql`: start and end of each task of the only run, by index."""
+def tell(shape, seconds, cpu_seconds, times_sql):
+    """Prints the turn. `cpu_seconds`: of this process, as far as it is the engine.
+    `times_sql`: start and end of each task of the only run, by index."""
     result = {"tasks": runs(shape) * len(needs(shape)), "seconds": seconds}
+    result["cpu_seconds"] = cpu_seconds
     if runs(shape) == 1:
         times = [[float(start), float(end)] for start, end in rows(times_sql)]
         assert len(times) == result["tasks"], "a task has no record"

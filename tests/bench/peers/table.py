@@ -33,6 +33,7 @@ def figure(turns):
 
     return {
         "tasks_per_second": median([turn["tasks"] / turn["seconds"] for turn in turns]),
+        "cpu_ms_per_task": median([1000 * turn["cpu_seconds"] / turn["tasks"] for turn in turns]),
         "edge_p50_ms": median([ms(quantile(e, 0.5)) for e in all_edges]),
         "edge_p99_ms": median([ms(quantile(e, 0.99)) for e in all_edges]),
         "processes": max(turn["processes"] for turn in turns),
@@ -58,10 +59,9 @@ def compare(turns):
             row[f"penstock {runs_in}"] = figure(
                 [t for t in here if t["engine"] == "penstock" and t["runs_in"] == runs_in]
             )
-        row["times_faster"] = (
-            row[f"penstock {row['runs_in']}"]["tasks_per_second"]
-            / row["theirs"]["tasks_per_second"]
-        )
+        ours = row[f"penstock {row['runs_in']}"]
+        row["times_faster"] = ours["tasks_per_second"] / row["theirs"]["tasks_per_second"]
+        row["times_less_cpu"] = row["theirs"]["cpu_ms_per_task"] / ours["cpu_ms_per_task"]
         rows.append(row)
     return rows
 
@@ -71,28 +71,43 @@ def number(value):
 
 
 def cell(figures):
-    text = number(figures["tasks_per_second"])
+    text = f"{number(figures['tasks_per_second'])}; {number(figures['cpu_ms_per_task'])} ms"
     if figures["edge_p50_ms"] is not None:
         text += f"; {number(figures['edge_p50_ms'])} / {number(figures['edge_p99_ms'])} ms"
     return text
 
 
+HEADS = (
+    "peer",
+    "shape",
+    "turns",
+    "a task runs",
+    "processes",
+    "the peer",
+    "Penstock in-process",
+    "Penstock process",
+    "same isolation: rate, CPU",
+)
+
+
 def print_table(rows):
-    print("tasks/s; edge p50 / p99 where there are edges. Penstock in turns on the same PostgreSQL.")
+    print(
+        "tasks/s; processor time per task, PostgreSQL's too; edge p50 / p99 where there are edges."
+    )
     print()
-    heads = ("peer", "shape", "a task runs", "processes", "peer", "Penstock in-process")
-    print("|", " | ".join((*heads, "Penstock process", "same isolation"), ), "|")
-    print("|", " | ".join(["---"] * 8), "|")
+    print("|", " | ".join(HEADS), "|")
+    print("|", " | ".join(["---"] * len(HEADS)), "|")
     for row in rows:
         cells = (
             f"{row['peer']} {row['version']}",
             row["shape"],
+            str(row["theirs"]["turns"]),
             row["runs_in"],
             str(row["theirs"]["processes"]),
             cell(row["theirs"]),
             cell(row["penstock in-process"]),
             cell(row["penstock process"]),
-            f"{number(row['times_faster'])} times",
+            f"{number(row['times_faster'])}, {number(row['times_less_cpu'])}",
         )
         print("|", " | ".join(cells), "|")
     print()

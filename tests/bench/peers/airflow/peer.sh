@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2034  # read by ../run.sh
+# shellcheck shell=bash disable=SC2034,SC2154  # read and set by ../lib.sh
 version=3.3.2
 runs_in=process
-shapes='single:50 wide:100 chain:20 layered:10'
+shapes='single:50 wide:1000 chain:100 layered:10'
 settings='LocalExecutor, 16 tasks at once, idle scheduler looks every 0.1 s, tasks fork'
 
 port=$((20000 + $$ % 10000))

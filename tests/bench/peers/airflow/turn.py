@@ -38,6 +38,7 @@ assert good == "t", "a run failed"
 tell(
     shape,
     float(end) - begin,
+    0,
     "select extract(epoch from start_date), extract(epoch from end_date) from task_instance"
     f" where {of_these} order by substr(task_id, 2)::int",
 )

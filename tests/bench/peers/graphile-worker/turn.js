@@ -30,7 +30,7 @@ const runner = await run({
 });
 const specs = Array.from({ length: count }, (_, i) => ({ identifier: "noop", payload: { i } }));
 
-const begin = performance.now();
+const [begin, cpu] = [performance.now(), process.cpuUsage()];
 await utils.addJobs(specs);
 await allRan;
 await utils.withPgClient(async (client) => {
@@ -38,7 +38,8 @@ await utils.withPgClient(async (client) => {
   while ((await client.query(query)).rows[0].some) await new Promise((r) => setTimeout(r, 2));
 });
 const seconds = (performance.now() - begin) / 1000;
+const { user, system } = process.cpuUsage(cpu);
 
 await runner.stop();
 await utils.release();
-console.log(JSON.stringify({ tasks: count, seconds }));
+console.log(JSON.stringify({ tasks: count, seconds, cpu_seconds: (user + system) / 1e6 }));

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # read by ../run.sh
+# shellcheck shell=bash disable=SC2034,SC2154  # read and set by ../lib.sh
 version=12.35.0
 runs_in=in-process
 shapes=single:20000

@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2034  # read by ../run.sh
+# shellcheck shell=bash disable=SC2034,SC2154  # read and set by ../lib.sh
 version=3.8.8
 runs_in=in-process
-shapes='single:50 wide:100 chain:20 layered:10'
+shapes='single:50 wide:1000 chain:100 layered:10'
 settings='flows and 16 threads of tasks in one process, no results kept, no logs sent'
 
 port=$((20000 + $$ % 10000))

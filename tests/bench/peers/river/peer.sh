@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # read by ../run.sh
+# shellcheck shell=bash disable=SC2034,SC2154  # read and set by ../lib.sh
 # River's own benchmark. It inserts the jobs first and counts their execution only.
 version=0.26.0
 runs_in=in-process
