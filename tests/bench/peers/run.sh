@@ -54,7 +54,7 @@ record() {
   local engine=$1 shape=$2 runs_in=$3 line cpu counter
   shift 3
   processes_of "$engine" | wc -l >"$work/processes"
-  while sleep 1; do processes_of "$engine" | wc -l; done >>"$work/processes" &
+  while sleep 0.5; do processes_of "$engine" | wc -l; done >>"$work/processes" &
   counter=$!
   cpu=$(cpu_by "$engine")
   line=$("$@" 2>>"$work/$peer.log" && times >"$work/times") || line=
