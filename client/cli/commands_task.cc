@@ -58,7 +58,7 @@ std::string Why(const Ended& ended) {
 // An instance or an attempt. The error of an exit code or a signal says the same again.
 template <typename Ended>
 std::string Remark(const Ended& ended) {
-  const std::string why = Why(ended);
+  std::string why = Why(ended);
   const bool said = ended.cause() == v1::CAUSE_EXIT_CODE || ended.cause() == v1::CAUSE_SIGNAL;
   if (ended.error().empty() || said) return why;
   return why.empty() ? ended.error() : why + ": " + ended.error();

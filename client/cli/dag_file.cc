@@ -75,6 +75,7 @@ void PrintProblems(const std::vector<dag::Problem>& problems, std::string_view n
 
 std::vector<dag::Problem> FromProto(const std::vector<v1::Problem>& problems) {
   std::vector<dag::Problem> out;
+  out.reserve(problems.size());
   for (const v1::Problem& problem : problems) {
     out.push_back({problem.line(), problem.column(), problem.path(), problem.message(),
                    problem.suggestion()});

@@ -82,7 +82,7 @@ std::string MakeSafe(std::string_view text, bool keep_lines) {
 size_t ColorSequence(std::string_view text) {
   if (text.size() < 3 || text[0] != kEscape || text[1] != '[') return 0;
   const size_t end = text.find_first_not_of("0123456789;", 2);
-  return end != std::string_view::npos && end < 32 && text[end] == 'm' ? end + 1 : 0;
+  return end < 32 && text[end] == 'm' ? end + 1 : 0;
 }
 
 int64_t Seconds(absl::Duration duration) { return absl::ToInt64Seconds(duration); }
@@ -138,9 +138,10 @@ std::string FormatElapsed(absl::Duration duration) {
   duration = std::max(duration, absl::ZeroDuration());
   const int64_t s = Seconds(duration);
   if (s < 1) return fmt::format("{}ms", absl::ToInt64Milliseconds(duration));
-  if (s < 60)
+  if (s < 60) {
     return fmt::format("{:.1f}s",
                        absl::ToDoubleSeconds(absl::Floor(duration, absl::Milliseconds(100))));
+  }
   if (s < 3600) return fmt::format("{}m{:02}s", s / 60, s % 60);
   if (s < 86400) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
   return fmt::format("{}d{:02}h", s / 86400, s / 3600 % 24);

@@ -28,16 +28,15 @@ std::string Sha256Hex(std::string_view bytes) {
 }
 
 std::string TooLarge(size_t bytes, size_t most) {
-  return fmt::format("{} bytes are too many, at most {} are allowed: let tasks fetch large files "
-                     "themselves",
-                     bytes, most);
+  return fmt::format(
+      "{} bytes are too many, at most {} are allowed: let tasks fetch large files "
+      "themselves",
+      bytes, most);
 }
 
 bool HasControl(std::string_view text) {
-  for (char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
-  }
-  return false;
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 bool SafePath(std::string_view path) {

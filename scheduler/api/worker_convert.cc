@@ -165,17 +165,17 @@ absl::StatusOr<std::vector<DomainEvents>> ToEvents(SessionId session,
   for (const v1::Started& started : message.started()) {
     PENSTOCK_ASSIGN_OR_RETURN(const core::AttemptRef ref, FromProto(started.attempt()));
     GroupOf(&groups, started.domain(), started.epoch())
-        .events.push_back(core::AttemptStarted{session, ref, started.started_at_us()});
+        .events.emplace_back(core::AttemptStarted{session, ref, started.started_at_us()});
   }
   for (const v1::Result& result : message.results()) {
     PENSTOCK_ASSIGN_OR_RETURN(core::AttemptResult ended, FromProto(result));
     GroupOf(&groups, result.domain(), result.epoch())
-        .events.push_back(core::AttemptEnded{session, std::move(ended)});
+        .events.emplace_back(core::AttemptEnded{session, std::move(ended)});
   }
   for (const v1::HandBack& hand_back : message.hand_backs()) {
     PENSTOCK_ASSIGN_OR_RETURN(const core::AttemptRef ref, FromProto(hand_back.attempt()));
     GroupOf(&groups, hand_back.domain(), hand_back.epoch())
-        .events.push_back(core::AttemptHandedBack{session, ref});
+        .events.emplace_back(core::AttemptHandedBack{session, ref});
   }
   return groups;
 }

@@ -100,7 +100,7 @@ absl::Status WorkerStream::TakeHello(const v1::WorkerHello& hello) {
   welcome->set_incarnation(links_.engine.View().incarnation.value());
   welcome->set_session_term_ms(absl::ToInt64Milliseconds(links_.session_term));
   mailbox_->Send(std::move(message));
-  const absl::Status attached = links_.hub.Attach(info, mailbox_);
+  absl::Status attached = links_.hub.Attach(info, mailbox_);
   if (attached.ok()) session_ = info.id.value();
   if (!absl::IsAlreadyExists(attached)) return attached;
   v1::SchedulerMessage duplicate;
@@ -180,7 +180,7 @@ void WorkerStream::RefuseAssignments(DomainId domain, Epoch epoch,
           result.error =
               "the parameters and the upstream outputs that its expressions name are too "
               "large together to be sent to a worker";
-          events.push_back(core::AttemptEnded{session, std::move(result)});
+          events.emplace_back(core::AttemptEnded{session, std::move(result)});
         }
         // The worker has not spent the credits.
         self->links_.hub.OnEvents(session, domain, epoch, static_cast<int32_t>(refused.size()),

@@ -53,7 +53,7 @@ lease::Terms FromStored(const store::StoredTerms& stored, absl::Duration outage)
 
 // The namespace that requests without one mean. Several schedulers may make it at once.
 absl::Status EnsureDefaultNamespace(store::Catalog& catalog) {
-  const absl::Status found = catalog.FindNamespace("default").status();
+  absl::Status found = catalog.FindNamespace("default").status();
   if (!absl::IsNotFound(found)) return found;
   const absl::Status made = catalog.CreateNamespace("default", std::nullopt, 1).status();
   return absl::IsAlreadyExists(made) ? absl::OkStatus() : made;

@@ -17,10 +17,10 @@ void Checker::Violated(int invariant, const std::string& text) {
   if (violations_.size() < 20) violations_.push_back(fmt::format("[{}] {}", invariant, text));
 }
 
-const dag::Topology* Checker::TopologyOf(RunId id) const {
-  const core::RunRow* run = store_.FindRun(id);
-  if (run == nullptr) return nullptr;
-  const auto version = versions_.find(run->version);
+const dag::Topology* Checker::TopologyOf(RunId run) const {
+  const core::RunRow* row = store_.FindRun(run);
+  if (row == nullptr) return nullptr;
+  const auto version = versions_.find(row->version);
   return version == versions_.end() ? nullptr : version->second.get();
 }
 
@@ -132,11 +132,12 @@ void Checker::OnResultAcked(const core::AttemptRef& ref) {
   }
 }
 
-void Checker::OnRunAcknowledged(const std::string& key, RunId id) {
-  acknowledged_.insert(key);
-  const core::RunRow* run = store_.FindRun(id);
-  if (run == nullptr) Violated(9, fmt::format("run {} acknowledged without its row", id.value()));
-  if (store_.RunsWithKey(key) > 1) Violated(5, fmt::format("key {} made two runs", key));
+void Checker::OnRunAcknowledged(const std::string& idempotency_key, RunId run) {
+  acknowledged_.insert(idempotency_key);
+  if (store_.FindRun(run) == nullptr) {
+    Violated(9, fmt::format("run {} acknowledged without its row", run.value()));
+  }
+  if (store_.RunsWithKey(idempotency_key) > 1) Violated(5, fmt::format("key {} made two runs", idempotency_key));
 }
 
 void Checker::OnLaunch(const core::AttemptRef& ref, bool instant) {

@@ -74,7 +74,7 @@ void SimScheduler::Resume() {
 void SimScheduler::Run(std::function<void()> fn) {
   if (!alive_) return;
   if (paused_) {
-    missed_.push_back([this, fn = std::move(fn), life = life_] {
+    missed_.emplace_back([this, fn = std::move(fn), life = life_] {
       if (life == life_) fn();
     });
     return;

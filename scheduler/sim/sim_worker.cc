@@ -85,7 +85,7 @@ void SimWorker::Start() {
 void SimWorker::Run(std::function<void()> fn) {
   if (!alive_) return;
   if (paused_) {
-    missed_.push_back([this, fn = std::move(fn), life = life_] {
+    missed_.emplace_back([this, fn = std::move(fn), life = life_] {
       if (life == life_) fn();
     });
     return;
@@ -146,23 +146,23 @@ void SimWorker::Resume() {
 
 // ---- Streams ----
 
-void SimWorker::Connect(SessionId session, int index) {
+void SimWorker::Connect(SessionId session, int scheduler) {
   const int64_t life = life_;
   world_.loop().After(world_.Micros(1000, 100'000), [=, this] {
     if (life != life_) return;
     Run([=, this] {
       const auto& sessions = core_->sessions();
       if (std::find(sessions.begin(), sessions.end(), session) == sessions.end()) return;
-      SimScheduler& scheduler = *world_.schedulers()[static_cast<size_t>(index)];
-      if (!scheduler.alive()) {
-        Connect(session, index);
+      SimScheduler& peer = *world_.schedulers()[static_cast<size_t>(scheduler)];
+      if (!peer.alive()) {
+        Connect(session, scheduler);
         return;
       }
       const worker::StreamId id(next_stream_++);
       Link& link = links_[id];
-      link.scheduler = index;
+      link.scheduler = scheduler;
       link.session = session;
-      link.scheduler_life = scheduler.life();
+      link.scheduler_life = peer.life();
       link.stream = std::make_shared<Stream>(*this, id);
       link.open = true;
       core::SessionInfo info;

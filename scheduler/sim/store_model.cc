@@ -158,18 +158,18 @@ absl::StatusOr<store::IdBlock> StoreModel::TakeIds(Epoch epoch, int64_t count) {
   return store::IdBlock{first, count};
 }
 
-absl::StatusOr<core::DomainFacts> StoreModel::LoadRun(RunId id) {
-  const auto run = runs_.find(id);
-  if (run == runs_.end()) return absl::NotFoundError("no such run");
+absl::StatusOr<core::DomainFacts> StoreModel::LoadRun(RunId run) {
+  const auto row = runs_.find(run);
+  if (row == runs_.end()) return absl::NotFoundError("no such run");
   core::DomainFacts facts;
   facts.domain = domain_;
   facts.namespaces = namespaces_;
-  facts.runs.push_back(run->second);
-  if (const auto dag = dags_.find(run->second.dag); dag != dags_.end()) {
+  facts.runs.push_back(row->second);
+  if (const auto dag = dags_.find(row->second.dag); dag != dags_.end()) {
     facts.dags.push_back(dag->second.row);
   }
-  if (const auto tasks = tasks_.find(id); tasks != tasks_.end()) {
-    for (const auto& [place, row] : tasks->second) facts.tasks.push_back(row);
+  if (const auto tasks = tasks_.find(run); tasks != tasks_.end()) {
+    for (const auto& [place, task] : tasks->second) facts.tasks.push_back(task);
   }
   AddSessions(&facts);
   return facts;

@@ -1,8 +1,9 @@
 // penstock-bench: what Penstock does on this machine, beside what the machine can do.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -26,22 +27,17 @@ constexpr const char* kHelp =
 
 struct Part {
   const char* name;
-  std::function<absl::Status(const Settings&, Report*)> measure;
+  absl::Status (*measure)(const Settings&, Report*);
 };
 
-const std::vector<Part>& Parts() {
-  static const auto* const kParts = new std::vector<Part>{
-      {"throughput", penstock::bench::MeasureThroughput}, {"shell", penstock::bench::MeasureShell},
-      {"submit", penstock::bench::MeasureSubmit},         {"edges", penstock::bench::MeasureEdges},
-      {"memory", penstock::bench::MeasureMemory},         {"idle", penstock::bench::MeasureIdle}};
-  return *kParts;
-}
+constexpr Part kParts[] = {
+    {"throughput", penstock::bench::MeasureThroughput}, {"shell", penstock::bench::MeasureShell},
+    {"submit", penstock::bench::MeasureSubmit},         {"edges", penstock::bench::MeasureEdges},
+    {"memory", penstock::bench::MeasureMemory},         {"idle", penstock::bench::MeasureIdle}};
 
 bool IsPart(const std::string& name) {
-  for (const Part& part : Parts()) {
-    if (name == part.name) return true;
-  }
-  return false;
+  return std::any_of(std::begin(kParts), std::end(kParts),
+                     [&](const Part& part) { return name == part.name; });
 }
 
 struct Command {
@@ -69,18 +65,13 @@ bool Parse(const std::vector<std::string>& args, Command* command) {
     }
     ++i;
   }
-  for (const std::string& part : command->only) {
-    if (!IsPart(part)) return false;
-  }
-  return command->settings.rounds > 0 && command->settings.scale > 0;
+  return std::all_of(command->only.begin(), command->only.end(), IsPart) &&
+         command->settings.rounds > 0 && command->settings.scale > 0;
 }
 
 bool Wanted(const Command& command, const std::string& name) {
-  if (command.only.empty()) return true;
-  for (const std::string& part : command.only) {
-    if (part == name) return true;
-  }
-  return false;
+  const std::vector<std::string>& only = command.only;
+  return only.empty() || std::find(only.begin(), only.end(), name) != only.end();
 }
 
 }  // namespace
@@ -97,7 +88,7 @@ int main(int argc, char** argv) {
   command.settings.bin_dir = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
   Report report;
   int result = 0;
-  for (const Part& part : Parts()) {
+  for (const Part& part : kParts) {
     if (!Wanted(command, part.name)) continue;
     std::fprintf(stderr, "%s ...\n", part.name);
     if (const absl::Status status = part.measure(command.settings, &report); !status.ok()) {

@@ -97,14 +97,15 @@ absl::Status ApplyCommand(std::string_view line, ProxyState* state) {
   if (!side.empty() && side != "up" && side != "down") return bad();
   for (const auto& [name, faults] : {std::pair("up", &state->up), {"down", &state->down}}) {
     if (!side.empty() && side != name) continue;
-    if (stall)
+    if (stall) {
       faults->stalled = true;
-    else if (words[0] == "delay")
+    } else if (words[0] == "delay") {
       faults->delay = absl::Milliseconds(number);
-    else if (words[0] == "rate")
+    } else if (words[0] == "rate") {
       faults->bytes_per_second = number;
-    else
+    } else {
       return bad();
+    }
   }
   return absl::OkStatus();
 }
@@ -211,10 +212,11 @@ void FaultProxy::Want(const Pipe& pipe, const Faults& faults, SteadyTime now, po
     return;
   }
   const SteadyTime due = std::max(pipe.chunks.front().due, pipe.next);
-  if (due <= now)
+  if (due <= now) {
     to->events |= POLLOUT;
-  else
+  } else {
     *next = std::min(*next, due);
+  }
 }
 
 bool FaultProxy::Take(Pipe* pipe, int from, const Faults& faults) const {

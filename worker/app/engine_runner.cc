@@ -7,6 +7,7 @@ namespace penstock::worker {
 void EngineRunner::SetLastWords(const std::vector<SessionId>& sessions,
                                 const std::vector<std::string>& schedulers) {
   std::vector<int64_t> ids;
+  ids.reserve(sessions.size());
   for (const SessionId session : sessions) ids.push_back(session.value());
   engine_->SetLastWords({program_, "--report-session-death", fmt::format("{}", fmt::join(ids, ",")),
                          "--schedulers", fmt::format("{}", fmt::join(schedulers, ","))});

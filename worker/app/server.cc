@@ -139,7 +139,7 @@ absl::Status Server::Start() {
     }
   });
   ServeHttp();
-  const absl::Status listening = http_->Start();
+  absl::Status listening = http_->Start();
   if (!listening.ok()) {
     Stop();
     return listening;

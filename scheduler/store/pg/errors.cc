@@ -50,7 +50,7 @@ ErrorKind KindOfSqlState(std::string_view sqlstate) {
 std::string FirstLine(std::string_view text) {
   std::string_view line = text.substr(0, text.find('\n'));
   const size_t colon = line.find(": ");
-  if (colon != std::string_view::npos && colon < 12) line.remove_prefix(colon + 2);
+  if (colon < 12) line.remove_prefix(colon + 2);
   while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
   return std::string(line);
 }

@@ -9,7 +9,6 @@ using core::FlushBatch;
 using core::RunState;
 using core::TaskState;
 using store::FlushVerdict;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr SessionId kSession(41);

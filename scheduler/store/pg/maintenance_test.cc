@@ -92,9 +92,9 @@ TEST_F(MaintenanceTest, APartitionThatIsFullIsClosed) {
 
 TEST_F(MaintenanceTest, AnExpiredPartitionIsDroppedAsAWhole) {
   const int64_t old_us = NowMicros() - 3 * kDay * 1'000'000;
-  std::vector<RunId> old_runs;
-  for (int i = 0; i < 5; ++i) {
-    old_runs.push_back(AddRun("old" + std::to_string(i), old_us).id);
+  std::vector<RunId> old_runs(5);
+  for (size_t i = 0; i < old_runs.size(); ++i) {
+    old_runs[i] = AddRun("old" + std::to_string(i), old_us).id;
   }
   NextPartition(2);
   const auto young = AddRun("young", old_us + 3 * kDay * 1'000'000);

@@ -132,32 +132,34 @@ core::SessionInfo MakeSession(int64_t id, const std::string& name) {
   return info;
 }
 
-std::string ToText(const core::TaskRow& t) {
+std::string ToText(const core::TaskRow& row) {
   return fmt::format(
       "task {}/{}/{} {} attempt {} tries {}/{} session {} {}-{} retry {} cause {} "
       "exit {} signal {} rss {} cpu {}",
-      t.key.run.value(), t.key.task, t.key.map, ToString(t.state), t.attempt, t.tries,
-      t.infra_tries, t.session.value(), t.started_us, t.finished_us, t.retry_at_us,
-      static_cast<int>(t.cause), t.exit_code, t.signal, t.peak_rss_kib, t.cpu_ms);
+      row.key.run.value(), row.key.task, row.key.map, ToString(row.state), row.attempt, row.tries,
+      row.infra_tries, row.session.value(), row.started_us, row.finished_us, row.retry_at_us,
+      static_cast<int>(row.cause), row.exit_code, row.signal, row.peak_rss_kib, row.cpu_ms);
 }
 
-std::string ToText(const core::RunRow& r) {
+std::string ToText(const core::RunRow& row) {
   return fmt::format(
       "run {} of {} v{} key [{}] idem [{}] date {} params [{}] note [{}] {} intent "
       "{} reason [{}] quarantined {} {}-{}-{}",
-      r.id.value(), r.dag.value(), r.version.value(), r.key, r.idempotency_key, r.logical_date_us,
-      r.params_json, r.note, ToString(r.state), static_cast<int>(r.intent), r.reason, r.quarantined,
-      r.created_us, r.started_us, r.finished_us);
+      row.id.value(), row.dag.value(), row.version.value(), row.key, row.idempotency_key,
+      row.logical_date_us, row.params_json, row.note, ToString(row.state),
+      static_cast<int>(row.intent), row.reason, row.quarantined, row.created_us, row.started_us,
+      row.finished_us);
 }
 
-std::string ToText(const core::SessionRow& s) {
-  std::string text = fmt::format(
-      "session {} [{}] [{}] cpu {} memory {} slots {} started {} version [{}] hello {}",
-      s.info.id.value(), s.info.name, s.info.group, s.info.cpu_millis, s.info.memory_bytes,
-      s.info.slots, s.info.started_us, s.info.version, s.hello_epoch.value());
-  for (const auto& queue : s.info.queues) text += fmt::format(" queue [{}]", queue);
-  for (const auto& [key, value] : s.info.labels) text += fmt::format(" [{}]=[{}]", key, value);
-  for (const auto& [key, value] : s.info.custom_resources) {
+std::string ToText(const core::SessionRow& row) {
+  std::string text =
+      fmt::format("session {} [{}] [{}] cpu {} memory {} slots {} started {} version [{}] hello {}",
+                  row.info.id.value(), row.info.name, row.info.group, row.info.cpu_millis,
+                  row.info.memory_bytes, row.info.slots, row.info.started_us, row.info.version,
+                  row.hello_epoch.value());
+  for (const auto& queue : row.info.queues) text += fmt::format(" queue [{}]", queue);
+  for (const auto& [key, value] : row.info.labels) text += fmt::format(" [{}]=[{}]", key, value);
+  for (const auto& [key, value] : row.info.custom_resources) {
     text += fmt::format(" [{}]={}", key, value);
   }
   return text;
