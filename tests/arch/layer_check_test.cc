@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/testing/status_matchers.h"
+#include "common/testing/temp_dir.h"
 #include "tests/arch/source_text.h"
 
 namespace penstock::arch {
@@ -131,9 +132,8 @@ TEST_F(LayerCheckTest, CatchesLongFilesHeadersWithoutPragmaAndUnknownFolders) {
 }
 
 TEST_F(LayerCheckTest, WalksATree) {
-  std::string name = (fs::temp_directory_path() / "layers-XXXXXX").string();
-  ASSERT_NE(mkdtemp(name.data()), nullptr);
-  const fs::path root = name;
+  const testing::TempDir temp("layers");
+  const fs::path& root = temp.path();
   EXPECT_THAT(CheckTree(layers_, root), StatusIs(absl::StatusCode::kNotFound));
   fs::create_directories(root / "common/base/sub");
   fs::create_directories(root / "docs");
@@ -142,7 +142,6 @@ TEST_F(LayerCheckTest, WalksATree) {
   std::ofstream(root / "common/base/notes.txt") << "#include <thread>\n";
   std::ofstream(root / "docs/example.cc") << "#include <thread>\n";
   const auto report = CheckTree(layers_, root);
-  fs::remove_all(root);
   ASSERT_THAT(report, IsOk());
   EXPECT_EQ(report->files, 2);
   EXPECT_THAT(report->violations,
