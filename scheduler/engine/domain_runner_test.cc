@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/service/event.h"
 #include "scheduler/engine/errors.h"
 #include "scheduler/engine/runner_fixture.h"
 
@@ -135,6 +136,42 @@ struct FlushCase {
   const char* name;
   Plan plan;
 };
+
+TEST_F(DomainRunnerTest, WorksOnWhileNoDatabaseThreadIsFree) {
+  Own();
+  service::Event busy, release;
+  ASSERT_TRUE(flushes_.TryPost([&] {
+    busy.Set();
+    release.Wait();
+  }));
+  busy.Wait();
+  EXPECT_TRUE(Read().ok()) << "the domain's own thread answers";
+  Answer answer;
+  Ask(&answer);
+  EXPECT_EQ(answer.count(), 0) << "its flush waits for a thread";
+  release.Set();
+  EXPECT_TRUE(answer.Wait().status.ok());
+}
+
+TEST_F(DomainRunnerTest, ABusyDomainLeavesTheDatabaseThreadToOthers) {
+  Own();
+  database_.Hold();
+  Answer first, second;
+  Ask(&first);
+  ASSERT_TRUE(database_.signal.WaitFor("flush"));
+  Ask(&second);  // the next statement is known before the one under way has ended
+  service::Event other;
+  int flushes_before = -1;
+  ASSERT_TRUE(flushes_.TryPost([&] {
+    flushes_before = second.count();
+    other.Set();
+  }));
+  database_.Go();
+  other.Wait();
+  EXPECT_TRUE(first.Wait().status.ok());
+  EXPECT_EQ(flushes_before, 0) << "the other's statement came before the domain's second one";
+  EXPECT_TRUE(second.Wait().status.ok());
+}
 
 class FailedFlushTest : public DomainRunnerTest, public ::testing::WithParamInterface<FlushCase> {};
 
