@@ -98,10 +98,11 @@ absl::StatusOr<std::vector<store::TaskRecord>> PgCatalog::ListTasks(
 }
 
 absl::StatusOr<std::optional<store::TaskRecord>> PgCatalog::GetTask(const core::TaskKey& key) {
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kGetTask, KeyParams(key)));
-  if (rows.empty()) return std::optional<store::TaskRecord>();
-  return std::optional<store::TaskRecord>(TaskRecordAt(rows[0]));
+  // The first row at this place or behind it.
+  PENSTOCK_ASSIGN_OR_RETURN(std::vector<store::TaskRecord> records,
+                            ListTasks(key.run, std::pair(key.task, key.map - 1), 1));
+  if (records.empty() || records[0].row.key != key) return std::optional<store::TaskRecord>();
+  return std::optional(std::move(records[0]));
 }
 
 absl::StatusOr<std::vector<store::AttemptView>> PgCatalog::ListAttempts(const core::TaskKey& key) {

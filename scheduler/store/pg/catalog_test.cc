@@ -179,6 +179,8 @@ TEST_F(CatalogTest, TasksAreListedInPagesWithWorkerAndError) {
   ASSERT_EQ(page->size(), 2U);
   EXPECT_EQ(page->at(0).row.key, (core::TaskKey{run.id, 1, -1}));
   EXPECT_EQ(page->at(1).row.key, (core::TaskKey{run.id, 1, 0}));
+  EXPECT_EQ(catalog_.GetTask({run.id, 1, 0})->value().error, "it broke");
+  EXPECT_FALSE(catalog_.GetTask({run.id, 0, 2})->has_value()) << "others come behind it";
   EXPECT_FALSE(catalog_.GetTask({run.id, 9, -1})->has_value());
 }
 
