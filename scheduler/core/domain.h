@@ -234,6 +234,7 @@ class Domain {
   const SteadyTime loaded_at_;
   const DomainId id_;
   const Epoch epoch_;
+  const int32_t first_attempt_;
   SessionTable sessions_;
   Admission admission_;
   absl::flat_hash_map<NamespaceId, NamespaceRow> namespaces_;

@@ -13,6 +13,7 @@ Domain::Domain(DomainOptions options, DomainFacts facts, const VersionMap& versi
       loaded_at_(now.steady),
       id_(facts.domain),
       epoch_(facts.epoch),
+      first_attempt_(facts.first_attempt),
       admission_(sessions_, options_.ageing_bound) {
   LoadCatalog(facts);
   LoadSessions(facts, now);

@@ -157,6 +157,16 @@ TEST_F(LoadedSessionTest, ItsHelloTakesTheLeaseOver) {
   EXPECT_EQ(t_.EndOf(run_), RunState::kSuccess);
 }
 
+// What the lost part of the domain's life may have used is not used again.
+TEST_F(LoadedSessionTest, AttemptsOfANewLifeHaveHigherNumbers) {
+  t_.facts.first_attempt = 5000;
+  Load(Epoch(4));
+  t_.Sleep(t_.options.terms.takeover_wait());
+  t_.Worker(2, 5);
+  EXPECT_EQ(t_.StateOf(run_, 0), TaskState::kLeased);
+  EXPECT_EQ(t_.AttemptOf(run_, 0), 5001);
+}
+
 // ---- Explanations ----
 
 TEST(ExplainTest, SaysWhatHoldsAnInstance) {

@@ -111,6 +111,8 @@ struct DomainFacts {
   FlushSeq flush_seq;               // of the fence row that this load wrote
   Incarnation incarnation;
   int32_t loads_without_progress = 0;  // poison counter, this load included
+  int32_t first_attempt = 0;           // attempts of the domain's present life have higher numbers
+  bool waits = false;                  // leases of a life that lost commits may last: hold still
   std::vector<NamespaceRow> namespaces;
   std::vector<DagRow> dags;
   std::vector<PoolRow> pools;

@@ -41,8 +41,9 @@ void OwnerProtocol::KeepTrust(const SessionConfirmed& confirmed) {
 
 bool OwnerProtocol::Offer(Event event) {
   if (const auto* confirmed = std::get_if<SessionConfirmed>(&event)) {
-    if (owner() || reloading()) KeepTrust(*confirmed);
-    return owner() || reloading();
+    const bool counts = owner() || (reloading() && !waits_);
+    if (counts) KeepTrust(*confirmed);
+    return counts;
   }
   // While the memory is built anew commands wait; workers say the rest again in their hello.
   const bool takes = owner() || (reloading() && std::holds_alternative<Command>(event));
@@ -100,12 +101,12 @@ std::optional<OwnerProtocol::Request> OwnerProtocol::Next(Now now) {
     if (!wanted_ || now.steady < not_before_) return std::nullopt;
     wanted_ = false;
     busy_ = Busy::kLoading;
-    return TakeOver{seen_epoch_};
+    return TakeOver{seen_epoch_, seq_};
   }
   if (reload_due_) {
     if (now.steady < not_before_) return std::nullopt;
     busy_ = Busy::kLoading;
-    return Reload{epoch_, in_doubt_};
+    return Reload{epoch_, in_doubt_, seq_, waits_};
   }
   if (auto flush = NextFlush(now)) return flush;
   if (release_wanted_ && queue_.empty()) {
@@ -195,6 +196,26 @@ void OwnerProtocol::StartReload(FlushSeq in_doubt, std::string_view why, Now now
   not_before_ = now.steady + (careful_ ? backoff_.Next() : absl::ZeroDuration());
 }
 
+void OwnerProtocol::Recheck(Now now) {
+  if (!owner() || reload_due_ || busy_ != Busy::kNo) return;
+  RequeueApplied();
+  StartReload(FlushSeq(), "the database is on another timeline", now);
+}
+
+// Whoever holds a lease of the lost part may have been confirmed by another owner until just now,
+// and may be unknown to the database: only time ends such a lease for certain.
+void OwnerProtocol::WaitForLeases(const DomainFacts& facts, Now now) {
+  epoch_ = facts.epoch;
+  seen_epoch_ = std::max(seen_epoch_, epoch_);
+  epochs_seen_.try_emplace(epoch_, now.steady);
+  seq_ = facts.flush_seq;
+  trust_.clear();
+  trouble_ = "the database has lost commits: waiting for the leases that it may not know of";
+  reload_due_ = true;
+  waits_ = true;
+  not_before_ = now.steady + options_.core.terms.takeover_wait();
+}
+
 void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap& versions,
                              Now now) {
   PENSTOCK_CHECK(busy_ == Busy::kLoading, "the answer of the outstanding load");
@@ -215,8 +236,13 @@ void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap
     in_flight_commands_.clear();
   }
   if (reload) RequeueApplied();
-  reload_due_ = false;
   in_doubt_ = FlushSeq();
+  if (result->facts.waits) {
+    WaitForLeases(result->facts, now);
+    return;
+  }
+  reload_due_ = false;
+  waits_ = false;
   lost_ = false;
   release_wanted_ = false;
   epoch_ = result->facts.epoch;
@@ -283,6 +309,7 @@ void OwnerProtocol::BecomeFollower(std::string_view why) {
   domain_.reset();
   lost_ = false;
   reload_due_ = false;
+  waits_ = false;
   release_wanted_ = false;
   trust_.clear();
   trouble_ = std::string(why);

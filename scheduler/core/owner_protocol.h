@@ -6,6 +6,8 @@
 //   follower --TakeOver--> owner --Flush--> owner ... --Release--> follower
 //                            |  flush rejected, failed or unknown
 //                            +--Reload--> owner   (same epoch; its memory is built anew)
+//   A load that finds commits missing begins a new life of the domain: nothing is done in it before
+//   every lease that the lost part may have given out has ended; then comes a Reload.
 //   Anyone else's epoch, seen anywhere, makes it a follower at once.
 #include <cstdint>
 #include <deque>
@@ -51,8 +53,18 @@ class OwnerProtocol {
     size_t max_queue = 200'000;     // events and commands that wait; more are refused
     int careful_after = 3;          // loads without progress before inputs go one by one
   };
-  struct TakeOver { Epoch seen; };
-  struct Reload { Epoch epoch; FlushSeq in_doubt; };
+  // `known`: the last flush of the domain that this process knows to be committed; 0 = none.
+  struct TakeOver {
+    Epoch seen;
+    FlushSeq known = {};
+  };
+  // `waited`: the leases of the domain's life before have ended.
+  struct Reload {
+    Epoch epoch;
+    FlushSeq in_doubt = {};
+    FlushSeq known = {};
+    bool waited = false;
+  };
   struct Flush { Epoch epoch; FlushSeq seq; const FlushBatch* batch; };  // until OnFlushed
   struct TakeIds { Epoch epoch; int64_t count; };
   struct Release { Epoch epoch; };
@@ -66,6 +78,9 @@ class OwnerProtocol {
   void Observe(Epoch epoch, SchedulerId owner, SchedulerId self, Now now);
   // The judge decided that this scheduler is to own the domain.
   void WantOwnership() { wanted_ = true; }
+  // The database is on another timeline than at the last load: load again, so that it is known
+  // whether commits are missing while there is somebody who can tell.
+  void Recheck(Now now);
   // Let go in an orderly way: what is applied is flushed first.
   void WantRelease() { release_wanted_ = true; }
 
@@ -92,6 +107,8 @@ class OwnerProtocol {
   bool owner() const { return domain_ != nullptr && !lost_; }
   // Ours, but its memory is being built anew.
   bool reloading() const { return domain_ == nullptr && reload_due_ && !lost_; }
+  // Reloading, and no session may be confirmed meanwhile: leases of the life before have to end.
+  bool waiting() const { return waits_; }
   Epoch epoch() const { return epoch_; }
   FlushSeq flush_seq() const { return seq_; }
   // Grows with every (re)load: sessions have to say hello again.
@@ -122,6 +139,7 @@ class OwnerProtocol {
   void KeepTrust(const SessionConfirmed& confirmed);
   void Deliver(Effects effects);
   void StartReload(FlushSeq in_doubt, std::string_view why, Now now);
+  void WaitForLeases(const DomainFacts& facts, Now now);
   void Poisoned(const FlushResult& result, Now now);
   std::optional<Request> NextFlush(Now now);
 
@@ -149,6 +167,7 @@ class OwnerProtocol {
   SteadyTime not_before_;                  // back-off of loads
   bool flushing_ = false;
   bool reload_due_ = false;
+  bool waits_ = false;  // the reload comes when leases have ended
   bool wanted_ = false;
   bool release_wanted_ = false;
   bool lost_ = false;

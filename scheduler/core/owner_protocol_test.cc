@@ -10,6 +10,7 @@ namespace {
 constexpr SchedulerId kSelf(1);
 constexpr SchedulerId kOther(2);
 constexpr SessionId kWorker(7);
+constexpr FlushSeq kLoaded(30);
 
 class OwnerProtocolTest : public testing::Test {
  protected:
@@ -27,6 +28,7 @@ class OwnerProtocolTest : public testing::Test {
     LoadResult result;
     result.facts.domain = DomainId(1);
     result.facts.epoch = Epoch(epoch);
+    result.facts.flush_seq = kLoaded;
     protocol_.OnLoaded(std::move(result), {}, now());
     ASSERT_TRUE(protocol_.owner());
   }
@@ -78,6 +80,51 @@ TEST_F(OwnerProtocolTest, CountsConfirmationsAtOnce) {
   ASSERT_TRUE(protocol_.Offer(SessionConfirmed{kWorker, now().steady + absl::Seconds(5)}));
   EXPECT_EQ(protocol_.queued(), 0u);
   EXPECT_EQ(protocol_.domain()->Trust().at(kWorker), before + absl::Seconds(5));
+}
+
+// ---- Lost commits ----
+
+TEST_F(OwnerProtocolTest, SaysWhatItKnowsToBeCommitted) {
+  Load(4);
+  protocol_.Recheck(now());
+  const auto reload = protocol_.Next(now());
+  ASSERT_TRUE(reload.has_value());
+  EXPECT_EQ(std::get<OwnerProtocol::Reload>(*reload).known, kLoaded);
+  EXPECT_FALSE(std::get<OwnerProtocol::Reload>(*reload).waited);
+  protocol_.OnLoaded(absl::AbortedError("another owner"), {}, now());
+  protocol_.WantOwnership();
+  us_ += 10'000'000;
+  const auto takeover = protocol_.Next(now());
+  ASSERT_TRUE(takeover.has_value());
+  EXPECT_EQ(std::get<OwnerProtocol::TakeOver>(*takeover).known, kLoaded);
+}
+
+TEST_F(OwnerProtocolTest, HoldsStillUntilTheLeasesOfALostLifeHaveEnded) {
+  Load(4);
+  protocol_.Recheck(now());
+  ASSERT_TRUE(Asks<OwnerProtocol::Reload>());
+  LoadResult lost;
+  lost.facts.epoch = Epoch(1000);
+  lost.facts.flush_seq = FlushSeq(5000);
+  lost.facts.waits = true;
+  protocol_.OnLoaded(lost, {}, now());
+  EXPECT_FALSE(protocol_.owner());
+  EXPECT_TRUE(protocol_.waiting());
+  EXPECT_FALSE(protocol_.Offer(SessionConfirmed{kWorker, now().steady}));
+  const lease::Terms terms;
+  us_ += absl::ToInt64Microseconds(terms.takeover_wait()) - 1;
+  EXPECT_FALSE(Asks<OwnerProtocol::Reload>());
+  us_ += 1;
+  const auto request = protocol_.Next(now());
+  ASSERT_TRUE(request.has_value());
+  const auto& reload = std::get<OwnerProtocol::Reload>(*request);
+  EXPECT_EQ(reload.epoch, Epoch(1000));
+  EXPECT_TRUE(reload.waited);
+  LoadResult found;
+  found.facts.epoch = Epoch(1000);
+  protocol_.OnLoaded(std::move(found), {}, now());
+  EXPECT_TRUE(protocol_.owner());
+  EXPECT_FALSE(protocol_.waiting());
 }
 
 }  // namespace

@@ -88,6 +88,12 @@ void DomainRunner::Take(SchedulerId self) {
   });
 }
 
+void DomainRunner::Recheck() {
+  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+    protocol_.Recheck(links_.clock.Read());
+  });
+}
+
 void DomainRunner::HandOver() {
   Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
     if (protocol_.owner()) protocol_.WantRelease();
@@ -288,14 +294,14 @@ void DomainRunner::FinishReads() {
 // ---- Requests of the protocol ----
 
 DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::TakeOver& request) {
-  return [this, seen = request.seen, self = self_, began = links_.clock.Steady()] {
-    return Loaded(false, began, store_->TakeOver(self, seen));
+  return [this, request, self = self_, began = links_.clock.Steady()] {
+    return Loaded(false, began, store_->TakeOver(self, request));
   };
 }
 
 DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Reload& request) {
   return [this, request, began = links_.clock.Steady()] {
-    return Loaded(true, began, store_->Reload(request.epoch, request.in_doubt));
+    return Loaded(true, began, store_->Reload(request));
   };
 }
 
@@ -422,7 +428,8 @@ void DomainRunner::FollowOwnership() {
     owner_.store(true);
   }
   if (!protocol_.owner() && protocol_.domain() == nullptr && owner()) {
-    if (protocol_.reloading()) return;  // still ours, its memory is being built anew
+    // Still ours, its memory is being built anew.
+    if (protocol_.reloading() && !protocol_.waiting()) return;
     owner_.store(false);
     links_.hub.Unregister(domain_);
     registered_ = Epoch();

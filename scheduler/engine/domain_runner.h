@@ -60,6 +60,7 @@ class DomainRunner : public DomainInbox {
   void Observe(Epoch epoch, SchedulerId owner, SchedulerId self, SteadyTime sent,
                absl::Duration term);
   void Take(SchedulerId self);
+  void Recheck();
   void HandOver();
 
   void Execute(core::CommandBody body, std::string actor, Engine::Done done);
@@ -74,8 +75,6 @@ class DomainRunner : public DomainInbox {
   bool owner() const { return owner_.load(); }
   // The highest flush_seq of the domain that this process knows to be committed.
   FlushSeq observed_flush_seq() const { return FlushSeq(flush_seq_.load()); }
-  // The database has lost commits: what it has is what is known from now on.
-  void ForgetFlushesAbove(FlushSeq seq) { flush_seq_.store(seq.value()); }
   // When the loop last made a pass.
   SteadyTime last_pass() const { return SteadyTime::FromMicros(last_pass_us_.load()); }
 

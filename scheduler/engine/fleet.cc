@@ -88,7 +88,7 @@ void Fleet::Loop(service::StopToken token) {
     if (now >= next_beat_) {
       next_beat_ = now + options_.terms.domain_renewal();
       BeatOnce();
-    } else {
+    } else if (now >= probe_from_) {
       Probe();
     }
   } while (token.Wait(std::min(options_.probe_interval,
@@ -110,12 +110,13 @@ void Fleet::BeatOnce() {
     view = store_->Beat(self());
   }
   if (!view.ok()) {
+    DistrustLocks();
     obs::Warning("beat failed", {{"error", view.status()}});
     return;
   }
   lease_.Beat(sent, options_.terms.domain);
   Publish(*view, sent);
-  GuardIncarnation(*view, known);
+  GuardHistory(*view, known);
   Judge(*view);
 }
 
@@ -127,13 +128,19 @@ void Fleet::Probe() {
   for (const store::SchedulerRow& other : view.schedulers) {
     if (other.id == self() || !judge_->Alive(other.id, clock_.Steady())) continue;
     const auto free = store_->LockIsFree(other.id);
-    if (!free.ok() || !*free) continue;
+    if (!free.ok()) return DistrustLocks();
+    if (!*free) continue;
     obs::Info("scheduler is gone", {{"scheduler", other.id}, {"name", other.name}});
     judge_->ProvenDead(other.id);
     found = true;
   }
   if (found) BeatOnce();
 }
+
+// Whoever has lost its connection, as this process just has, has lost its lock, too: it gets time to
+// come back. On a standby that was promoted nobody has a lock at first. A successor would pause the
+// domain there, where the owner can vouch for it (DomainStore::TakeOver).
+void Fleet::DistrustLocks() { probe_from_ = clock_.Steady() + options_.terms.domain; }
 
 void Fleet::Publish(const store::FleetView& view, SteadyTime sent) {
   std::vector<std::string> addresses;
@@ -153,18 +160,19 @@ void Fleet::Publish(const store::FleetView& view, SteadyTime sent) {
 }
 
 // A database that knows less than what it once confirmed has lost commits (an asynchronous
-// failover, a restore): everything handed out under its old life is void.
-// `known` was collected before the view was read.
-void Fleet::GuardIncarnation(const store::FleetView& view,
-                             const std::map<DomainId, FlushSeq>& known) {
+// failover, a restore): everything handed out under its old life is void. One on another timeline
+// may have. `known` was collected before the view was read.
+void Fleet::GuardHistory(const store::FleetView& view, const std::map<DomainId, FlushSeq>& known) {
   for (const store::DomainRow& row : view.domains) {
+    DomainRunner* const runner = row.moved && row.owner == self() ? FindRunner(row.id) : nullptr;
+    if (runner != nullptr) runner->Recheck();
     const auto seen = known.find(row.id);
     if (seen == known.end() || row.flush_seq >= seen->second) continue;
+    const absl::Status told = store_->DeclareLoss(row.id, seen->second);
     obs::Error("the database has lost commits", {{"domain", row.id},
                                                  {"flush_seq", row.flush_seq},
-                                                 {"seen", seen->second}});
-    if (!store_->RenewIncarnation("flush_seq went backwards").ok()) return;
-    if (DomainRunner* runner = FindRunner(row.id)) runner->ForgetFlushesAbove(row.flush_seq);
+                                                 {"seen", seen->second},
+                                                 {"status", told}});
   }
 }
 

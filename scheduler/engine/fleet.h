@@ -67,10 +67,10 @@ class Fleet : public Engine {
   void Loop(service::StopToken token);
   void BeatOnce();
   void Probe();
+  void DistrustLocks();
   void Judge(const store::FleetView& view);
   void Publish(const store::FleetView& view, SteadyTime sent);
-  void GuardIncarnation(const store::FleetView& view,
-                        const std::map<DomainId, FlushSeq>& known);
+  void GuardHistory(const store::FleetView& view, const std::map<DomainId, FlushSeq>& known);
   std::map<DomainId, FlushSeq> KnownFlushes() const;
   absl::Status Join();
   DomainRunner& RunnerFor(DomainId domain);
@@ -94,6 +94,7 @@ class Fleet : public Engine {
   // Of the fleet's thread:
   std::optional<core::FleetJudge> judge_;
   SteadyTime next_beat_;
+  SteadyTime probe_from_;  // before, a free lock proves nothing
 
   mutable Mutex mu_;
   store::FleetView view_ ABSL_GUARDED_BY(mu_);

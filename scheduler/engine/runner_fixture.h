@@ -250,11 +250,12 @@ class FakeDatabase {
 class FakeStore : public store::DomainStore {
  public:
   explicit FakeStore(FakeDatabase& database) : database_(database) {}
-  absl::StatusOr<core::LoadResult> TakeOver(SchedulerId self, Epoch seen) override {
-    return database_.Load(self, seen, FlushSeq());
+  absl::StatusOr<core::LoadResult> TakeOver(SchedulerId self,
+                                            const core::OwnerProtocol::TakeOver& r) override {
+    return database_.Load(self, r.seen, FlushSeq());
   }
-  absl::StatusOr<core::LoadResult> Reload(Epoch epoch, FlushSeq in_doubt) override {
-    return database_.Load(std::nullopt, epoch, in_doubt);
+  absl::StatusOr<core::LoadResult> Reload(const core::OwnerProtocol::Reload& r) override {
+    return database_.Load(std::nullopt, r.epoch, r.in_doubt);
   }
   core::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override {
     return database_.Flush(epoch, seq, batch);

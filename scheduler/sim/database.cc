@@ -45,23 +45,26 @@ void Database::Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::Flush
   });
 }
 
-void Database::TakeOver(Connection* c, SchedulerId self, Epoch seen, OnLoad done) {
+void Database::TakeOver(Connection* c, SchedulerId self,
+                        const core::OwnerProtocol::TakeOver& request, OnLoad done) {
   auto result = std::make_shared<absl::StatusOr<core::LoadResult>>(
       absl::UnavailableError("no connection"));
   Call(
       c,
       [=, this] {
-        *result = world_.store().TakeOver(self, seen);
+        *result = world_.store().TakeOver(self, request);
         if (result->ok()) ++world_.report().takeovers;
       },
       [=](bool ok) {
-        if (ok) done(std::move(*result));
-        else done(absl::UnavailableError("no connection"));
+        if (ok)
+          done(std::move(*result));
+        else
+          done(absl::UnavailableError("no connection"));
       });
 }
 
 // Waits for whatever was sent before, as the fence's lock makes the real one do.
-void Database::Reload(Connection* c, Epoch epoch, FlushSeq in_doubt, OnLoad done) {
+void Database::Reload(Connection* c, const core::OwnerProtocol::Reload& request, OnLoad done) {
   const int64_t wait_us = std::max<int64_t>(0, pending_until_ - world_.loop().now_us()) + 1;
   world_.loop().After(wait_us, [=, this] {
     auto result = std::make_shared<absl::StatusOr<core::LoadResult>>(
@@ -69,12 +72,14 @@ void Database::Reload(Connection* c, Epoch epoch, FlushSeq in_doubt, OnLoad done
     Call(
         c,
         [=, this] {
-          *result = world_.store().Reload(epoch, in_doubt);
+          *result = world_.store().Reload(request);
           ++world_.report().reloads;
         },
         [=](bool ok) {
-          if (ok) done(std::move(*result));
-          else done(absl::UnavailableError("no connection"));
+          if (ok)
+            done(std::move(*result));
+          else
+            done(absl::UnavailableError("no connection"));
         });
   });
 }

@@ -23,8 +23,9 @@ class Database {
   using OnFlush = std::function<void(core::FlushResult)>;
   using OnLoad = std::function<void(absl::StatusOr<core::LoadResult>)>;
   void Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::FlushBatch& batch, OnFlush done);
-  void TakeOver(Connection* c, SchedulerId self, Epoch seen, OnLoad done);
-  void Reload(Connection* c, Epoch epoch, FlushSeq in_doubt, OnLoad done);
+  void TakeOver(Connection* c, SchedulerId self, const core::OwnerProtocol::TakeOver& request,
+                OnLoad done);
+  void Reload(Connection* c, const core::OwnerProtocol::Reload& request, OnLoad done);
   // Anything else: `work` happens at the database, `done(ok)` when the answer is back.
   void Call(Connection* c, std::function<void()> work, std::function<void(bool)> done);
 

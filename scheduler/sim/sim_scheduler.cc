@@ -232,27 +232,25 @@ void SimScheduler::FollowOwnership() {
 // ---- Requests ----
 
 void SimScheduler::Carry(const core::OwnerProtocol::TakeOver& r) {
-  world_.database().TakeOver(connection_.get(), self_, r.seen,
-                             [this, life = life_](absl::StatusOr<core::LoadResult> result) {
-                               if (life != life_) return;
-                               Run([this, result = std::move(result)]() mutable {
-                                 protocol_->OnLoaded(std::move(result), world_.versions(),
-                                                     world_.loop().Read());
-                                 Soon();
-                               });
-                             });
+  world_.database().TakeOver(
+      connection_.get(), self_, r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
+        if (life != life_) return;
+        Run([this, result = std::move(result)]() mutable {
+          protocol_->OnLoaded(std::move(result), world_.versions(), world_.loop().Read());
+          Soon();
+        });
+      });
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
-  world_.database().Reload(connection_.get(), r.epoch, r.in_doubt,
-                           [this, life = life_](absl::StatusOr<core::LoadResult> result) {
-                             if (life != life_) return;
-                             Run([this, result = std::move(result)]() mutable {
-                               protocol_->OnLoaded(std::move(result), world_.versions(),
-                                                   world_.loop().Read());
-                               Soon();
-                             });
-                           });
+  world_.database().Reload(
+      connection_.get(), r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
+        if (life != life_) return;
+        Run([this, result = std::move(result)]() mutable {
+          protocol_->OnLoaded(std::move(result), world_.versions(), world_.loop().Read());
+          Soon();
+        });
+      });
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Flush& r) {

@@ -118,15 +118,18 @@ core::DomainFacts StoreModel::Load() {
   return facts;
 }
 
-absl::StatusOr<core::LoadResult> StoreModel::TakeOver(SchedulerId self, Epoch seen_epoch) {
-  if (epoch_ != seen_epoch) return absl::AbortedError("another scheduler was faster");
+absl::StatusOr<core::LoadResult> StoreModel::TakeOver(
+    SchedulerId self, const core::OwnerProtocol::TakeOver& request) {
+  if (epoch_ != request.seen) return absl::AbortedError("another scheduler was faster");
   epoch_ = Epoch(epoch_.value() + 1);
   owner_ = self;
   InsertFence(epoch_);
   return core::LoadResult{Load(), std::nullopt};
 }
 
-absl::StatusOr<core::LoadResult> StoreModel::Reload(Epoch epoch, FlushSeq in_doubt) {
+absl::StatusOr<core::LoadResult> StoreModel::Reload(const core::OwnerProtocol::Reload& request) {
+  const Epoch epoch = request.epoch;
+  const FlushSeq in_doubt = request.in_doubt;
   if (epoch_ != epoch) return absl::AbortedError("another owner");
   std::optional<bool> committed;
   FlushSeq place;
@@ -255,10 +258,12 @@ absl::Status StoreModel::CheckTasks(const core::FlushBatch& batch, RunId* culpri
   for (const core::Dispatch* d : Sorted(batch.dispatches, by_key)) {
     *culprit = d->key.run;
     const core::TaskRow* row = Current(changed, d->key);
-    if (row == nullptr ? d->attempt != 1
-                       : (row->attempt != d->attempt - 1 ||
-                          (row->state != TaskState::kWaiting &&
-                           row->state != TaskState::kUpForRetry))) {
+    const bool follows = row == nullptr ? d->attempt == 1 || d->leap
+                         : d->leap      ? row->attempt < d->attempt
+                                        : row->attempt == d->attempt - 1;
+    const bool free =
+        row == nullptr || row->state == TaskState::kWaiting || row->state == TaskState::kUpForRetry;
+    if (!follows || !free) {
       return Stale("dispatch", d->key);
     }
     changed[d->key].key = d->key;

@@ -42,8 +42,10 @@ class StoreModel : public store::DomainStore {
   explicit StoreModel(DomainId domain, Mutation mutation = Mutation::kNone)
       : domain_(domain), mutation_(mutation) {}
 
-  absl::StatusOr<core::LoadResult> TakeOver(SchedulerId self, Epoch seen_epoch) override;
-  absl::StatusOr<core::LoadResult> Reload(Epoch epoch, FlushSeq in_doubt) override;
+  // Never loses a commit: what callers know to be committed is not asked for.
+  absl::StatusOr<core::LoadResult> TakeOver(SchedulerId self,
+                                            const core::OwnerProtocol::TakeOver& request) override;
+  absl::StatusOr<core::LoadResult> Reload(const core::OwnerProtocol::Reload& request) override;
   core::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override;
   absl::StatusOr<store::IdBlock> TakeIds(Epoch epoch, int64_t count) override;
   absl::Status Release(Epoch epoch) override;

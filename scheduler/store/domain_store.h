@@ -27,15 +27,18 @@ class DomainStore {
  public:
   virtual ~DomainStore() = default;
 
-  // Becomes the owner: epoch `seen_epoch` + 1, provided that the domain's epoch still is
-  // `seen_epoch` (ABORTED otherwise). Writes the next fence row, terminates the predecessor's
-  // database backend, loads the facts: one transaction. Counts one load without progress.
-  virtual absl::StatusOr<LoadResult> TakeOver(SchedulerId self, Epoch seen_epoch) = 0;
+  // Becomes the owner: epoch `seen` + 1, provided that the domain's epoch still is `seen` (ABORTED
+  // otherwise). Writes the next fence row, terminates the predecessor's database backend, loads the
+  // facts: one transaction. Counts one load without progress.
+  // When commits are missing, or may be, the load begins a new life of the domain (facts.waits),
+  // with a much higher epoch; so does Reload.
+  virtual absl::StatusOr<LoadResult> TakeOver(SchedulerId self,
+                                              const core::OwnerProtocol::TakeOver& request) = 0;
 
   // Loads again under the same epoch after a flush that failed (`in_doubt` = 0) or whose outcome
   // is unknown (`in_doubt` = its flush_seq). The fence row written at in_doubt (or after it, when
   // it had committed) makes the answer final. ABORTED when the domain has another owner by now.
-  virtual absl::StatusOr<LoadResult> Reload(Epoch epoch, FlushSeq in_doubt) = 0;
+  virtual absl::StatusOr<LoadResult> Reload(const core::OwnerProtocol::Reload& request) = 0;
 
   // One durable step in one round trip; `seq` is the last one's + 1.
   virtual FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) = 0;

@@ -28,6 +28,7 @@ struct DomainRow {
   FlushSeq flush_seq;               // latest known
   int32_t feature_level = 1;        // a scheduler below it leaves the domain alone
   std::string trouble;              // why it backs off; "" = healthy
+  bool moved = false;               // the database is on another timeline than at the last load
 };
 
 struct FleetView {
@@ -60,9 +61,9 @@ class FleetStore {
   virtual absl::StatusOr<bool> LockIsFree(SchedulerId other) = 0;
   // Removes a dead or leaving scheduler's row.
   virtual absl::Status Remove(SchedulerId id) = 0;
-  // Someone has seen more commits than the database has: a new life of it begins, and whatever was
-  // handed out in the old one is void. Returns the new incarnation.
-  virtual absl::StatusOr<Incarnation> RenewIncarnation(std::string_view reason) = 0;
+  // This process knows flush `known` of the domain to be committed. If the database has lost it, a
+  // new life of the domain begins, without an owner, and a new incarnation of the database.
+  virtual absl::Status DeclareLoss(DomainId domain, FlushSeq known) = 0;
 };
 
 }  // namespace penstock::store

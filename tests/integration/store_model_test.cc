@@ -130,8 +130,8 @@ class Duel {
   }
 
   void TakeOver(Contender& c, Epoch seen) {
-    const auto model = model_.TakeOver(c.id, seen);
-    const auto postgres = store_.TakeOver(c.id, seen);
+    const auto model = model_.TakeOver(c.id, {seen});
+    const auto postgres = store_.TakeOver(c.id, {seen});
     Same(fmt::format("take over from epoch {}", seen.value()), Text(model), Text(postgres));
     if (!model.ok()) return;
     c.epoch = model->facts.epoch;
@@ -142,8 +142,8 @@ class Duel {
   void Reload(Contender& c) {
     if (!c.epoch) return;
     const FlushSeq asked = random_.OneIn(3) ? FlushSeq(c.seq.value() + 1) : c.in_doubt;
-    const auto model = model_.Reload(c.epoch, asked);
-    const auto postgres = store_.Reload(c.epoch, asked);
+    const auto model = model_.Reload({c.epoch, asked});
+    const auto postgres = store_.Reload({c.epoch, asked});
     Same(fmt::format("reload under epoch {} with {} in doubt", c.epoch.value(), asked.value()),
          Text(model), Text(postgres));
     if (!model.ok() || random_.OneIn(4)) return;  // this answer may be lost too

@@ -87,24 +87,29 @@ RunId FindDuplicate(Connection& connection, absl::Duration bound,
   return answer.error.ok() && !answer.rows.empty() ? RunId(IntAt(answer.rows[0], 0)) : RunId();
 }
 
-// The row of take_over.sql or reload.sql: flush_seq, loads, incarnation.
+// The first columns of take_over.sql and reload.sql.
 void ReadPlace(const pqxx::row& row, core::DomainFacts* facts) {
-  facts->flush_seq = FlushSeq(IntAt(row, 0));
-  facts->loads_without_progress = static_cast<int32_t>(IntAt(row, 1));
-  facts->incarnation = Incarnation(IntAt(row, 2));
+  facts->epoch = Epoch(IntAt(row, 0));
+  facts->flush_seq = FlushSeq(IntAt(row, 1));
+  facts->loads_without_progress = static_cast<int32_t>(IntAt(row, 2));
+  facts->incarnation = Incarnation(IntAt(row, 3));
+  facts->first_attempt = static_cast<int32_t>(IntAt(row, 4));
+  facts->waits = BoolAt(row, 5);
 }
 
 }  // namespace
 
-absl::StatusOr<LoadResult> PgDomainStore::TakeOver(SchedulerId self, Epoch seen_epoch) {
+absl::StatusOr<LoadResult> PgDomainStore::TakeOver(SchedulerId self,
+                                                   const core::OwnerProtocol::TakeOver& request) {
   const auto body = [&](Transaction& transaction) -> absl::StatusOr<LoadResult> {
-    PENSTOCK_ASSIGN_OR_RETURN(
-        const pqxx::result rows,
-        transaction.Query(sql::kTakeOver,
-                          Params().Int(domain_.value()).Int(self.value()).Int(seen_epoch.value())));
+    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                              transaction.Query(sql::kTakeOver, Params()
+                                                                    .Int(domain_.value())
+                                                                    .Int(self.value())
+                                                                    .Int(request.seen.value())
+                                                                    .Int(request.known.value())));
     LoadResult result;
     result.facts.domain = domain_;
-    result.facts.epoch = Epoch(seen_epoch.value() + 1);
     ReadPlace(rows[0], &result.facts);
     PENSTOCK_RETURN_IF_ERROR(LoadDomain(transaction, &result.facts));
     return result;
@@ -112,17 +117,19 @@ absl::StatusOr<LoadResult> PgDomainStore::TakeOver(SchedulerId self, Epoch seen_
   return InTransaction<LoadResult>(database_, LoadLimits(database_.options()), body);
 }
 
-absl::StatusOr<LoadResult> PgDomainStore::Reload(Epoch epoch, FlushSeq in_doubt) {
+absl::StatusOr<LoadResult> PgDomainStore::Reload(const core::OwnerProtocol::Reload& request) {
   const auto body = [&](Transaction& transaction) -> absl::StatusOr<LoadResult> {
-    PENSTOCK_ASSIGN_OR_RETURN(
-        const pqxx::result rows,
-        transaction.Query(sql::kReload,
-                          Params().Int(domain_.value()).Int(epoch.value()).Int(in_doubt.value())));
+    PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
+                              transaction.Query(sql::kReload, Params()
+                                                                  .Int(domain_.value())
+                                                                  .Int(request.epoch.value())
+                                                                  .Int(request.in_doubt.value())
+                                                                  .Int(request.known.value())
+                                                                  .Bool(request.waited)));
     LoadResult result;
     result.facts.domain = domain_;
-    result.facts.epoch = epoch;
     ReadPlace(rows[0], &result.facts);
-    if (in_doubt) result.in_doubt_committed = BoolAt(rows[0], 3);
+    if (request.in_doubt) result.in_doubt_committed = BoolAt(rows[0], 6);
     PENSTOCK_RETURN_IF_ERROR(LoadDomain(transaction, &result.facts));
     return result;
   };

@@ -12,8 +12,9 @@ class PgDomainStore : public store::DomainStore {
   // `database` outlives this.
   PgDomainStore(Database& database, DomainId domain) : database_(database), domain_(domain) {}
 
-  absl::StatusOr<store::LoadResult> TakeOver(SchedulerId self, Epoch seen_epoch) override;
-  absl::StatusOr<store::LoadResult> Reload(Epoch epoch, FlushSeq in_doubt) override;
+  absl::StatusOr<store::LoadResult> TakeOver(SchedulerId self,
+                                             const core::OwnerProtocol::TakeOver& request) override;
+  absl::StatusOr<store::LoadResult> Reload(const core::OwnerProtocol::Reload& request) override;
   store::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override;
   absl::StatusOr<store::IdBlock> TakeIds(Epoch epoch, int64_t count) override;
   absl::Status Release(Epoch epoch) override;

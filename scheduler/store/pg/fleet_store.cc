@@ -28,6 +28,7 @@ store::DomainRow DomainAt(const pqxx::row& row) {
   store::DomainRow domain;
   domain.id = DomainId(static_cast<int32_t>(IntAt(row, 1)));
   domain.trouble = TextAt(row, 2);
+  domain.moved = TextAt(row, 3) == "moved";
   domain.epoch = Epoch(IntAt(row, 4));
   domain.feature_level = static_cast<int32_t>(IntAt(row, 5));
   domain.owner = SchedulerId(IntAt(row, 6));
@@ -146,11 +147,9 @@ absl::Status PgFleetStore::Remove(SchedulerId id) {
   return ToStatus(Query(sql::kLivenessUnlock, Params().Int(id.value())).error);
 }
 
-absl::StatusOr<Incarnation> PgFleetStore::RenewIncarnation(std::string_view reason) {
+absl::Status PgFleetStore::DeclareLoss(DomainId domain, FlushSeq known) {
   PENSTOCK_RETURN_IF_ERROR(EnsureConnected());
-  const Answer answer = Query(sql::kNewIncarnation, Params().Text(reason));
-  if (!answer.error.ok()) return ToStatus(answer.error);
-  return Incarnation(IntAt(answer.rows[0], 0));
+  return ToStatus(Query(sql::kDeclareLoss, Params().Int(domain.value()).Int(known.value())).error);
 }
 
 }  // namespace penstock::pg

@@ -25,7 +25,7 @@ class PgFleetStore : public store::FleetStore {
   absl::StatusOr<store::FleetView> Beat(SchedulerId self) override;
   absl::StatusOr<bool> LockIsFree(SchedulerId other) override;
   absl::Status Remove(SchedulerId id) override;
-  absl::StatusOr<Incarnation> RenewIncarnation(std::string_view reason) override;
+  absl::Status DeclareLoss(DomainId domain, FlushSeq known) override;
 
  private:
   absl::Status EnsureConnected();

@@ -1,4 +1,4 @@
-// Migrations, terms, the fleet's view, incarnations.
+// Migrations, terms, the fleet's view.
 #include "scheduler/store/pg/fleet_store.h"
 
 #include <atomic>
@@ -115,24 +115,6 @@ TEST_F(FleetStoreTest, AReleasedDomainHasNoOwner) {
   const auto view = fleet.Beat(SchedulerId(1));
   EXPECT_EQ(view->domains[0].owner, SchedulerId());
   EXPECT_EQ(view->domains[0].epoch, owner.epoch);
-}
-
-TEST_F(FleetStoreTest, AnotherDatabaseMeansAnotherIncarnation) {
-  const auto ns = NewNamespace("team");
-  PgFleetStore fleet(*database_);
-  ASSERT_TRUE(fleet.Register(Row(1)).ok());
-  const Incarnation first = fleet.Beat(SchedulerId(1))->incarnation;
-  EXPECT_EQ(fleet.Beat(SchedulerId(1))->incarnation, first);
-  // As if the files had come from elsewhere: another cluster, or another timeline.
-  Sql("update penstock.settings set identity = 'elsewhere:00000001'");
-  Owner owner(*database_, ns.domain);
-  EXPECT_NE(owner.facts.incarnation, first);
-  EXPECT_EQ(fleet.Beat(SchedulerId(1))->incarnation, owner.facts.incarnation);
-  const auto renewed = fleet.RenewIncarnation("a higher flush_seq was seen");
-  ASSERT_TRUE(renewed.ok());
-  EXPECT_NE(*renewed, owner.facts.incarnation);
-  EXPECT_GT(renewed->value(), 0);
-  EXPECT_EQ(owner.Reload().facts.incarnation, *renewed);
 }
 
 TEST_F(FleetStoreTest, LoadsWithoutProgressAreCounted) {

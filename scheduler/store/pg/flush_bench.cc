@@ -35,7 +35,7 @@ class Load {
  public:
   Load(Database& database, DomainId domain, NamespaceId ns, const Shape& shape)
       : store_(database, domain), shape_(shape), dag_(RandomId()) {
-    auto load = store_.TakeOver(SchedulerId(1), Epoch());
+    auto load = store_.TakeOver(SchedulerId(1), {});
     if (!load.ok()) Fail(load.status());
     epoch_ = load->facts.epoch;
     seq_ = load->facts.flush_seq;
@@ -55,7 +55,7 @@ class Load {
   // Seconds that a load takes.
   double TimeLoad() {
     const SteadyTime begin = RealClock().Steady();
-    const auto load = store_.Reload(epoch_, FlushSeq());
+    const auto load = store_.Reload({epoch_});
     if (!load.ok()) Fail(load.status());
     seq_ = load->facts.flush_seq;
     return absl::ToDoubleSeconds(RealClock().Steady() - begin);

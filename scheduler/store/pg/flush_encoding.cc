@@ -101,7 +101,8 @@ std::string Matrix(const std::vector<core::Decision>& all) {
 std::string Matrix(const std::vector<core::Dispatch>& all) {
   MatrixBuilder matrix(5);
   for (const auto* d : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
-    matrix.Add({d->key.run.value(), Place(d->key), AttemptAndState(d->attempt, TaskState::kWaiting),
+    matrix.Add({d->key.run.value(), Place(d->key),
+                AttemptAndState(d->attempt, TaskState::kWaiting) | (d->leap ? 1 : 0),
                 d->session.value(), Pack(d->tries, d->infra_tries)});
   }
   return matrix.Finish();

@@ -131,6 +131,24 @@ TEST_F(FlushTest, AnAttemptThatEndedCanBeFollowedInTheSameFlush) {
   EXPECT_EQ(row.finished_us, 0);
 }
 
+TEST_F(FlushTest, TheFirstAttemptOfANewLifeLeaps) {
+  const RunId run = StartRun("r").id;
+  const core::TaskKey known{run, 0, -1}, unknown{run, 1, -1};
+  Dispatch(known, 1);
+  FlushBatch batch;
+  core::Completion lost = MakeSuccess(known, 1, kSession);
+  lost.row.state = TaskState::kWaiting;
+  batch.completions.push_back(lost);
+  batch.dispatches.push_back(MakeDispatch(known, 5001, kSession));
+  EXPECT_EQ(owner_.Flush(batch).verdict, store::FlushVerdict::kRejected);
+  batch.dispatches[0].leap = true;
+  batch.dispatches.push_back(MakeDispatch(unknown, 5001, kSession));
+  batch.dispatches[1].leap = true;
+  owner_.MustFlush(batch);
+  EXPECT_EQ(Row(known).attempt, 5001);
+  EXPECT_EQ(Row(unknown).attempt, 5001);
+}
+
 TEST_F(FlushTest, StaleCompletionRejectsTheWholeFlush) {
   const RunId run = StartRun("r").id;
   Dispatch({run, 0, -1}, 1);
@@ -323,11 +341,10 @@ TEST_F(FlushTest, ASecondOwnerFencesTheFirst) {
   EXPECT_EQ(second.store.Flush(second.epoch, FlushSeq(second.seq.value() + 2), batch).verdict,
             FlushVerdict::kFenced);
   EXPECT_EQ(second.store.Flush(second.epoch, second.seq, batch).verdict, FlushVerdict::kFenced);
-  EXPECT_EQ(owner_.store.Reload(owner_.epoch, FlushSeq()).status().code(),
-            absl::StatusCode::kAborted);
+  EXPECT_EQ(owner_.store.Reload({owner_.epoch}).status().code(), absl::StatusCode::kAborted);
   EXPECT_EQ(owner_.store.Release(owner_.epoch).code(), absl::StatusCode::kAborted);
   EXPECT_EQ(owner_.store.TakeIds(owner_.epoch, 1).status().code(), absl::StatusCode::kAborted);
-  EXPECT_EQ(second.store.TakeOver(SchedulerId(9), owner_.epoch).status().code(),
+  EXPECT_EQ(second.store.TakeOver(SchedulerId(9), {owner_.epoch}).status().code(),
             absl::StatusCode::kAborted);
 }
 

@@ -248,15 +248,15 @@ TEST_F(OutageTest, ATakeoverEndsThePredecessorsFlush) {
     EXPECT_TRUE(successor.facts.runs.empty());
   });
   EXPECT_EQ(result.verdict, FlushVerdict::kUnknown) << result.status;
-  EXPECT_EQ(owner_->store.Reload(owner_->epoch, InDoubt()).status().code(),
+  EXPECT_EQ(owner_->store.Reload({owner_->epoch, InDoubt()}).status().code(),
             absl::StatusCode::kAborted);
 }
 
 TEST_F(OutageTest, AReloadWhoseOwnAnswerWasLostCanBeRepeated) {
   const FlushSeq in_doubt = InDoubt();
-  EXPECT_EQ(owner_->store.Reload(owner_->epoch, in_doubt)->in_doubt_committed,
+  EXPECT_EQ(owner_->store.Reload({owner_->epoch, in_doubt})->in_doubt_committed,
             std::optional<bool>(false));
-  const auto again = owner_->store.Reload(owner_->epoch, in_doubt);
+  const auto again = owner_->store.Reload({owner_->epoch, in_doubt});
   EXPECT_EQ(again->in_doubt_committed, std::optional<bool>(false));
   EXPECT_EQ(again->facts.flush_seq.value(), in_doubt.value() + 1);
 }

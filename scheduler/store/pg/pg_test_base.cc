@@ -58,7 +58,7 @@ pqxx::result PgTest::Sql(const std::string& text) const {
 int64_t PgTest::SqlInt(const std::string& text) const { return Sql(text)[0][0].as<int64_t>(0); }
 
 Owner::Owner(Database& database, DomainId domain, Epoch seen) : store(database, domain) {
-  auto load = store.TakeOver(SchedulerId(seen.value() + 1), seen);
+  auto load = store.TakeOver(SchedulerId(seen.value() + 1), {seen});
   EXPECT_TRUE(load.ok()) << load.status();
   if (!load.ok()) return;
   facts = std::move(load->facts);
@@ -79,7 +79,7 @@ void Owner::MustFlush(const core::FlushBatch& batch) {
 }
 
 core::LoadResult Owner::Reload(FlushSeq in_doubt) {
-  auto load = store.Reload(epoch, in_doubt);
+  auto load = store.Reload({epoch, in_doubt});
   EXPECT_TRUE(load.ok()) << load.status();
   if (!load.ok()) return {};
   facts = load->facts;

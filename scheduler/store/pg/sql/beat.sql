@@ -4,7 +4,10 @@ select 's' as kind, s.id, s.name, s.address, s.beat + (s.id = $1)::int, s.featur
        s.started_us
   from {schema}.scheduler s
 union all
-select 'd', d.id, d.trouble, '', d.epoch, d.feature_level, d.owner from {schema}.domain d
+select 'd', d.id, d.trouble,
+       case when d.identity not in ('', (select {schema}.identity_1())) then 'moved' else '' end,
+       d.epoch, d.feature_level, d.owner
+  from {schema}.domain d
 union all
 select 'f', d.id, '', '', coalesce(f.flush_seq, 0), 0, 0
   from {schema}.domain d

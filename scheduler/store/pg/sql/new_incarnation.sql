@@ -1,1 +1,0 @@
-select {schema}.new_incarnation_1($1)
