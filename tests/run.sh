@@ -4,9 +4,9 @@
 #
 #   tests/run.sh          the everyday build and its tests
 #   tests/run.sh --ci     also the sanitizer builds with their tests (asan with clang and its checks
-#                         of locks), clang-tidy, the fuzzers from their kept corpora and the long
-#                         simulator run
-#   --only STAGE,...      only these: dev asan tsan tidy fuzz sim; clang = a plain build with it
+#                         of locks), clang-tidy, the fuzzers from their kept corpora, the long
+#                         simulator run and three minutes of random faults on real processes
+#   --only STAGE,...      only these: dev asan tsan tidy fuzz sim soak; clang = a plain build with it
 #   --no-install          leave the system's packages alone
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -15,7 +15,7 @@ exec </dev/null
 stages=dev install=yes
 while [ $# -gt 0 ]; do
   case "$1" in
-    --ci) stages=dev,asan,tsan,tidy,fuzz,sim ;;
+    --ci) stages=dev,asan,tsan,tidy,fuzz,sim,soak ;;
     --only) stages=${2:?} && shift ;;
     --no-install) install=no ;;
     *) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "$0" && exit 2 ;;
@@ -106,6 +106,8 @@ has tidy && check tidy tests/ci/tidy.sh
 # shellcheck disable=SC2046  # a list of names
 has fuzz && build fuzz $(tests/ci/fuzz.sh --list) && check fuzzers tests/ci/fuzz.sh --all
 has sim && build release penstock-sim && check simulator tests/ci/simulate.sh
+has soak && build dev penstock-scheduler penstock-worker penstock-guardian penstock-soak &&
+  check soak build/dev/tests/penstock-soak --seconds 180 --seed 2
 
 printf '\n%s%5d s  in all\n' "$summary" "$SECONDS"
 echo "$passed passed, $failed failed"

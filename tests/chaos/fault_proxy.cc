@@ -15,6 +15,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "fmt/format.h"
 
@@ -289,6 +290,18 @@ void FaultProxy::Reset() {
     ResetOnClose(connection.server.get());
   }
   connections_.clear();
+}
+
+absl::StatusOr<std::unique_ptr<RunningProxy>> RunningProxy::Start(
+    const service::ListenAddress& server) {
+  PENSTOCK_ASSIGN_OR_RETURN(auto proxy,
+                            FaultProxy::Listen({"127.0.0.1", 0, false}, server, RealClock()));
+  return std::unique_ptr<RunningProxy>(new RunningProxy(std::move(proxy)));
+}
+
+void RunningProxy::Command(std::string_view line) {
+  PENSTOCK_CHECK(ApplyCommand(line, &state_).ok(), "a known command");
+  proxy_->Set(state_);
 }
 
 }  // namespace penstock::chaos

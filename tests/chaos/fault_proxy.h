@@ -18,6 +18,7 @@
 #include "common/base/mutex.h"
 #include "common/process/unique_fd.h"
 #include "common/service/loopback.h"
+#include "common/service/thread.h"
 
 namespace penstock::chaos {
 
@@ -102,6 +103,25 @@ class FaultProxy {
   Mutex mu_;
   ProxyState state_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// A proxy and the thread that runs it.
+class RunningProxy {
+ public:
+  static absl::StatusOr<std::unique_ptr<RunningProxy>> Start(const service::ListenAddress& server);
+  ~RunningProxy() { proxy_->Stop(); }
+  RunningProxy(const RunningProxy&) = delete;
+  RunningProxy& operator=(const RunningProxy&) = delete;
+  // One of fault_proxy.h's commands, which must be right.
+  void Command(std::string_view line);
+  int port() const { return proxy_->port(); }
+
+ private:
+  explicit RunningProxy(std::unique_ptr<FaultProxy> proxy)
+      : proxy_(std::move(proxy)), thread_("proxy", [this] { proxy_->Run(); }) {}
+  const std::unique_ptr<FaultProxy> proxy_;
+  ProxyState state_;
+  service::Thread thread_;
 };
 
 }  // namespace penstock::chaos

@@ -47,8 +47,11 @@ void FaultStorm::Calm() {
 }
 
 void FaultStorm::End(Active& active) {
+  // Nothing else happens meanwhile: PostgreSQL's own recovery may take seconds on a busy disk.
+  const SteadyTime begin = clock_.Steady();
   active.fault.end();
-  tell_("end   " + active.fault.name);
+  tell_(fmt::format("end   {} (took {:.1f} s)", active.fault.name,
+                    absl::ToDoubleSeconds(clock_.Steady() - begin)));
 }
 
 absl::Duration FaultStorm::Between(absl::Duration least, absl::Duration most) {

@@ -14,10 +14,12 @@
 #include "common/pgserver/private_server.h"
 #include "common/process/pid_identity.h"
 #include "common/process/spawn.h"
-#include "common/service/thread.h"
 #include "tests/chaos/fault_proxy.h"
+#include "tests/chaos/standby.h"
 
 namespace penstock::chaos {
+
+enum class StandbyKind { kNone, kSynchronous, kAsynchronous };
 
 struct FleetOptions {
   std::string bin_dir;   // penstock-scheduler and penstock-worker
@@ -25,6 +27,14 @@ struct FleetOptions {
   int schedulers = 2;
   int workers = 2;
   int slots = 8;  // of each worker
+  StandbyKind standby = StandbyKind::kNone;
+  // Schedulers reach the two servers by one connection string that names both, not by proxies.
+  bool both_in_dsn = false;
+  int max_connections = 100;   // of PostgreSQL
+  bool ordinary_role = false;  // the schedulers' role is no superuser
+  // PostgreSQL's files lie on a file system of this size in memory; 0 = beside the rest. Needs
+  // root.
+  int postgres_mb = 0;
   // Shorter than the defaults, so that leases end often. Durations as the flags have them.
   std::string domain_term = "2s";
   std::string session_term = "6s";
@@ -54,25 +64,6 @@ class Node {
   bool started_ = false;
 };
 
-// A proxy and the thread that runs it.
-class RunningProxy {
- public:
-  static absl::StatusOr<std::unique_ptr<RunningProxy>> Start(const service::ListenAddress& server);
-  ~RunningProxy() { proxy_->Stop(); }
-  RunningProxy(const RunningProxy&) = delete;
-  RunningProxy& operator=(const RunningProxy&) = delete;
-  // One of fault_proxy.h's commands, which must be right.
-  void Command(std::string_view line);
-  int port() const { return proxy_->port(); }
-
- private:
-  explicit RunningProxy(std::unique_ptr<FaultProxy> proxy)
-      : proxy_(std::move(proxy)), thread_("proxy", [this] { proxy_->Run(); }) {}
-  const std::unique_ptr<FaultProxy> proxy_;
-  ProxyState state_;
-  service::Thread thread_;
-};
-
 // One thread at a time, and always the same.
 class Fleet {
  public:
@@ -81,27 +72,43 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
+  const FleetOptions& options() const { return options_; }
   std::vector<Node>& schedulers() { return schedulers_; }
+  // Of the scheduler with this number (1, 2 ...).
+  std::string SchedulerLog(size_t number) const;
+  // The one that schedulers connect as.
+  std::string role() const { return options_.ordinary_role ? "plain" : "penstock"; }
   std::vector<Node>& workers() { return workers_; }
   RunningProxy& database_proxy(size_t scheduler) { return *database_proxies_[scheduler]; }
   RunningProxy& scheduler_proxy(size_t scheduler) { return *scheduler_proxies_[scheduler]; }
-  pgserver::PrivateServer& postgres() { return *postgres_; }
+  pgserver::PrivateServer& postgres() { return failed_over_ ? standby_->server() : *postgres_; }
 
   // Of any scheduler; past the proxies, so that the client sees processes die, not networks.
   std::unique_ptr<client::Client> NewClient(absl::Duration retry_for) const;
   // One value of the database; errors as text.
-  std::string Query(const std::string& sql) const;
+  std::string Query(const std::string& sql);
+  Standby& standby() { return *standby_; }
+  // The primary is killed, the standby promoted. From then on postgres() is what was the standby.
+  absl::Status FailOver();
   // Ends all faults: everything runs and everything passes.
   absl::Status Heal();
 
  private:
   explicit Fleet(FleetOptions options) : options_(std::move(options)) {}
   absl::Status StartAll();
+  absl::Status StartPostgres();
+  // The way to the server that is the primary now.
+  std::string database_socket() const { return options_.data_dir + "/primary"; }
+  void PointAtPrimary() const;
+  std::string SchedulerDsn(const RunningProxy& proxy) const;
   absl::Status AddScheduler(const client::PortPlan::Scheduler& ports);
   void AddWorker(int http_port);
 
   const FleetOptions options_;
-  std::unique_ptr<pgserver::PrivateServer> postgres_;
+  std::unique_ptr<pgserver::PrivateServer> postgres_;  // the first primary
+  std::unique_ptr<Standby> standby_;
+  bool failed_over_ = false;
+  bool mounted_ = false;
   std::vector<std::unique_ptr<RunningProxy>> database_proxies_, scheduler_proxies_;
   std::vector<std::string> addresses_;  // of the schedulers themselves
   std::vector<Node> schedulers_, workers_;

@@ -54,6 +54,7 @@ class Soak {
     const auto client = fleet_->NewClient(absl::Seconds(60));
     PENSTOCK_RETURN_IF_ERROR(PrepareWorkload(*client, truth_file));
     begin_ = RealClock().Steady();
+    begin_wall_ = absl::ToDoubleSeconds(RealClock().Wall() - absl::UnixEpoch());
     Load load(fleet_->NewClient(absl::Seconds(30)), settings_.pace);
     FaultStorm storm(*fleet_, settings_.seed, settings_.pause, RealClock(),
                      [this](const std::string& line) { Tell(line); });
@@ -83,6 +84,7 @@ class Soak {
         verdict.longest_gap, WorkloadRules().pool_slots, verdict.most_in_pool,
         absl::ToDoubleSeconds(recovery.value_or(absl::InfiniteDuration())), memory.c_str(),
         Memory().c_str(), fleet_->Query("select sum(n_dead_tup) from pg_stat_user_tables").c_str());
+    TellOfGap(verdict);
     for (const std::string& violation : verdict.violations) {
       std::printf("VIOLATION %s\n", violation.c_str());
     }
@@ -91,8 +93,21 @@ class Soak {
 
  private:
   void Tell(const std::string& line) {
-    std::printf("%7.2f %s\n", absl::ToDoubleSeconds(RealClock().Steady() - begin_), line.c_str());
+    const double seconds = absl::ToDoubleSeconds(RealClock().Steady() - begin_);
+    std::printf("%7.2f %s\n", seconds, line.c_str());
     std::fflush(stdout);
+    history_.emplace_back(seconds, line);
+  }
+
+  // What went on in the half minute before the longest gap, and in it.
+  void TellOfGap(const Verdict& verdict) const {
+    const double end = verdict.gap_end - begin_wall_;
+    const double begin = end - verdict.longest_gap;
+    std::printf("\nthe longest gap lasted from %.2f to %.2f:\n", begin, end);
+    for (const auto& [seconds, line] : history_) {
+      if (seconds < begin - 30 || seconds > end) continue;
+      std::printf("%7.2f %c %s\n", seconds, seconds < begin ? ' ' : '|', line.c_str());
+    }
   }
 
   // A program that ended by itself is a finding, and is started again.
@@ -123,6 +138,8 @@ class Soak {
   const Settings settings_;
   std::unique_ptr<Fleet> fleet_;
   SteadyTime begin_;
+  double begin_wall_ = 0;  // the same by the tasks' clock, in seconds
+  std::vector<std::pair<double, std::string>> history_;
   std::vector<std::string> deaths_;
 };
 

@@ -89,7 +89,9 @@ class Judgement {
     for (const Execution& e : truth.executions) starts.push_back(e.first);
     std::sort(starts.begin(), starts.end());
     for (size_t i = 1; i < starts.size(); ++i) {
-      verdict_.longest_gap = std::max(verdict_.longest_gap, starts[i] - starts[i - 1]);
+      if (starts[i] - starts[i - 1] <= verdict_.longest_gap) continue;
+      verdict_.longest_gap = starts[i] - starts[i - 1];
+      verdict_.gap_end = starts[i];
     }
   }
 

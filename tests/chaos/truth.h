@@ -40,6 +40,7 @@ struct Verdict {
   int64_t attempts = 0;
   int64_t repeated = 0;    // attempts after the first of an instance
   double longest_gap = 0;  // seconds between two starts of anything
+  double gap_end = 0;      // when the longest one ended, by the machine's clock
   int most_in_pool = 0;
 };
 // `runs`: those that must be complete. Checks that

@@ -23,6 +23,7 @@ TEST(TruthTest, TakesAGoodStory) {
   EXPECT_EQ(verdict.attempts, 2);
   EXPECT_EQ(verdict.repeated, 0);
   EXPECT_NEAR(verdict.longest_gap, 0.5, 1e-9);
+  EXPECT_GT(verdict.gap_end, 0);
   EXPECT_EQ(verdict.most_in_pool, 1);
 }
 

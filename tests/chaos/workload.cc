@@ -17,7 +17,7 @@ namespace {
 constexpr int kPoolSlots = 3;
 
 // bash knows the time without starting a program.
-std::string Dag(const std::string& truth) {
+std::string Dag(const std::string& truth, int slow_tenths) {
   const auto task = [](std::string_view id, std::string_view needs, std::string_view pool,
                        int tenths) {
     return fmt::format(
@@ -35,7 +35,7 @@ std::string Dag(const std::string& truth) {
       "defaults: {{shell: /bin/bash -e, env: {{TRUTH: '{}'}}}}\ntasks:\n",
       truth);
   yaml += task("first", "", "", 0) + task("left", "first", "", 0) + task("right", "first", "", 1);
-  yaml += task("slow", "first", "", 15) + task("pool1", "first", pool, 2);
+  yaml += task("slow", "first", "", slow_tenths) + task("pool1", "first", pool, 2);
   yaml += task("pool2", "left", pool, 2) + task("join", "left, right", "", 0);
   yaml += task("chain", "join", "", 0) + task("last", "chain, slow, pool1, pool2", "", 0);
   return yaml;
@@ -80,7 +80,8 @@ Expected WorkloadRules() {
           kPoolSlots};
 }
 
-absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file) {
+absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file,
+                             int slow_tenths) {
   v1::SetPoolRequest pool;
   pool.set_namespace_("default");
   pool.set_name("soak");
@@ -88,7 +89,7 @@ absl::Status PrepareWorkload(client::Client& client, const std::string& truth_fi
   PENSTOCK_RETURN_IF_ERROR(client.SetPool(pool).status());
   v1::ApplyDagRequest dag;
   dag.set_namespace_("default");
-  dag.set_yaml(Dag(truth_file));
+  dag.set_yaml(Dag(truth_file, slow_tenths));
   return client.ApplyDag(dag).status();
 }
 

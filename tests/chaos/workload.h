@@ -14,8 +14,10 @@
 
 namespace penstock::chaos {
 
-// Makes the pool and the DAG, whose tasks write to `truth_file`.
-absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file);
+// Makes the pool and the DAG, whose tasks write to `truth_file`; the slow one takes so many tenths
+// of a second.
+absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file,
+                             int slow_tenths = 15);
 // What every run of it must keep to.
 Expected WorkloadRules();
 Truth ReadTruth(const std::string& truth_file);

@@ -1,0 +1,170 @@
+// PostgreSQL that is reached, but does not serve: sessions that end in the middle of a COMMIT, a
+// full disk, no connection left.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "common/process/spawn.h"
+#include "fmt/format.h"
+#include "tests/chaos/stage.h"
+
+namespace penstock::chaos {
+namespace {
+
+// How often `text` stands in the schedulers' logs.
+int CountInLogs(const Stage& stage, const std::string& text) {
+  int count = 0;
+  for (size_t i = 1; i <= stage.fleet->schedulers().size(); ++i) {
+    std::stringstream log;
+    log << std::ifstream(stage.fleet->SchedulerLog(i)).rdbuf();
+    const std::string all = log.str();
+    for (size_t at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) ++count;
+  }
+  return count;
+}
+
+// The end that these stories have in common: nothing lost, no task disturbed.
+absl::StatusOr<bool> Conclude(Stage& stage, Load& load, std::vector<std::string> violations) {
+  load.Stop();
+  PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration recovery, stage.AllEnd());
+  Verdict verdict = stage.JudgeRuns(load.acknowledged());
+  verdict.violations.insert(verdict.violations.end(), violations.begin(), violations.end());
+  if (verdict.repeated != 0) {
+    verdict.violations.push_back(fmt::format("{} attempts did not go on", verdict.repeated));
+  }
+  std::printf(
+      "runs %zu (refused %d), attempts %lld (%lld repeated), longest gap %.1f s, ended %.1f s "
+      "after the load\n",
+      load.acknowledged().size(), load.refused(), static_cast<long long>(verdict.attempts),
+      static_cast<long long>(verdict.repeated), verdict.longest_gap,
+      absl::ToDoubleSeconds(recovery));
+  return Tell(verdict.violations);
+}
+
+// Writes a file until there is no room left.
+void FillUp(const std::string& path) {
+  std::ofstream file(path);
+  for (const size_t size : {size_t{1} << 20, size_t{4096}}) {
+    const std::string block(size, 'x');
+    while (file.write(block.data(), static_cast<std::streamsize>(size)).flush()) {
+    }
+    file.clear();
+  }
+}
+
+// Client sessions that do nothing but exist.
+std::vector<Node> Occupy(Fleet& fleet, int count) {
+  std::vector<Node> sessions;
+  sessions.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    process::ProcessSpec spec;
+    spec.argv = {fleet.postgres().bin_dir() / "psql",
+                 "-XAtq",
+                 "-d",
+                 fleet.postgres().Dsn("penstock") + " user=other",
+                 "-c",
+                 "select pg_sleep(600)"};
+    (void)sessions.emplace_back(std::move(spec)).Start();
+  }
+  return sessions;
+}
+
+// Waits until the scheduler's log says so; the seconds that it took.
+absl::StatusOr<double> UntilLogged(const Stage& stage, const std::string& text, int times) {
+  const SteadyTime begin = RealClock().Steady();
+  while (CountInLogs(stage, text) < times) {
+    if (RealClock().Steady() - begin > absl::Seconds(30)) {
+      return absl::DeadlineExceededError("no scheduler has logged: " + text);
+    }
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  return absl::ToDoubleSeconds(RealClock().Steady() - begin);
+}
+
+}  // namespace
+
+// With a standby that is slow to confirm, sessions are nearly always found waiting inside their
+// COMMIT, which has happened although its client is never told.
+absl::StatusOr<bool> KillInCommit(Stage& stage) {
+  stage.fleet->standby().Feed("delay 20");
+  const auto load = stage.StartLoad();
+  int ended = 0;
+  const SteadyTime until = RealClock().Steady() + absl::Seconds(12);
+  while (RealClock().Steady() < until) {
+    absl::SleepFor(absl::Milliseconds(200));
+    ended += std::atoi(stage.fleet
+                           ->Query("select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                                   " where wait_event = 'SyncRep'")
+                           .c_str());
+  }
+  std::vector<std::string> violations;
+  const int unknown = CountInLogs(stage, "flush not committed");
+  std::printf("sessions ended in their COMMIT %d, flushes whose outcome was unknown %d\n", ended,
+              unknown);
+  if (ended < 10 || unknown == 0) violations.push_back("too few sessions were hit to tell");
+  return Conclude(stage, *load, std::move(violations));
+}
+
+absl::StatusOr<bool> DiskFull(Stage& stage) {
+  const auto load = stage.StartLoad();
+  absl::SleepFor(absl::Seconds(3));
+  pgserver::PrivateServer& postgres = stage.fleet->postgres();
+  const std::string ballast = postgres.placement().root / "ballast";
+  FillUp(ballast);
+  // The log needs a new file soon, and so do tables that grow.
+  for (int i = 0; i < 3; ++i) stage.fleet->Query("select pg_switch_wal()");
+  absl::SleepFor(absl::Seconds(6));
+  const bool died = postgres.Poll() != pgserver::ServerState::kRunning;
+  const int failed = CountInLogs(stage, "flush not committed") + CountInLogs(stage, "beat failed");
+  std::filesystem::remove(ballast);
+  if (died) PENSTOCK_RETURN_IF_ERROR(postgres.Restart());
+  absl::SleepFor(absl::Seconds(4));
+  std::vector<std::string> violations;
+  std::printf("PostgreSQL %s; flushes and beats that failed: %d\n",
+              died ? "gave up, and was started when there was room again" : "went on", failed);
+  if (failed == 0) violations.push_back("the disk was never full");
+  return Conclude(stage, *load, std::move(violations));
+}
+
+absl::StatusOr<bool> NoConnections(Stage& stage) {
+  constexpr const char* kWaits = "the database does not answer yet";
+  constexpr const char* kStarted = "scheduler started";
+  Fleet& fleet = *stage.fleet;
+  const auto load = stage.StartLoad();
+  absl::SleepFor(absl::Seconds(2));
+  const std::string owner =
+      fleet.Query("select name from penstock.scheduler s join penstock.domain d on d.owner = s.id");
+  Node& idle = fleet.schedulers()[owner == "scheduler-1" ? 1 : 0];
+  idle.Kill();
+  std::vector<Node> others = Occupy(fleet, fleet.options().max_connections);
+  absl::SleepFor(absl::Seconds(2));
+  PENSTOCK_RETURN_IF_ERROR(idle.Start());
+  PENSTOCK_RETURN_IF_ERROR(UntilLogged(stage, kWaits, 1).status());
+  absl::SleepFor(absl::Seconds(3));
+  // The server notices only then that a client is gone.
+  fleet.Query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'other'");
+  for (Node& session : others) session.Kill();
+  const int before = static_cast<int>(fleet.schedulers().size());
+  PENSTOCK_ASSIGN_OR_RETURN(const double started, UntilLogged(stage, kStarted, before + 1));
+  std::printf("a scheduler that found no connection started %.1f s after one was free\n", started);
+  // Now the role itself may not connect any more, and everybody has to.
+  fleet.Query(fmt::format("alter role {} connection limit 0", fleet.role()));
+  fleet.Query(fmt::format(
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename = '{}'", fleet.role()));
+  absl::SleepFor(absl::Seconds(4));
+  const int refused = CountInLogs(stage, "too many connections for role");
+  fleet.Query(fmt::format("alter role {} connection limit -1", fleet.role()));
+  absl::SleepFor(absl::Seconds(4));
+  std::vector<std::string> violations;
+  if (refused == 0) violations.push_back("nobody was refused for the role's limit");
+  return Conclude(stage, *load, std::move(violations));
+}
+
+}  // namespace penstock::chaos

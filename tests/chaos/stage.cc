@@ -1,0 +1,59 @@
+#include "tests/chaos/stage.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+
+namespace penstock::chaos {
+namespace {
+
+constexpr absl::Duration kPace = absl::Milliseconds(150);
+constexpr absl::Duration kBound = absl::Seconds(60);
+
+}  // namespace
+
+std::unique_ptr<Load> Stage::StartLoad() const {
+  return std::make_unique<Load>(fleet->NewClient(absl::Seconds(30)), kPace);
+}
+
+std::vector<int64_t> Stage::LoadFor(absl::Duration length) const {
+  const auto load = StartLoad();
+  absl::SleepFor(length);
+  load->Stop();
+  return load->acknowledged();
+}
+
+absl::StatusOr<absl::Duration> Stage::AllEnd() const { return WaitForEnd(*client, kBound); }
+
+Verdict Stage::JudgeRuns(const std::vector<int64_t>& runs) const {
+  const Truth truth = ReadTruth(truth_file);
+  Verdict verdict = Judge(truth, runs, WorkloadRules());
+  CompareWithTruth(*client, runs, truth, &verdict.violations);
+  return verdict;
+}
+
+std::string Stage::Incarnation() const {
+  return fleet->Query("select incarnation from penstock.settings");
+}
+
+bool Tell(const std::vector<std::string>& violations) {
+  for (const std::string& violation : violations) std::printf("VIOLATION %s\n", violation.c_str());
+  return violations.empty();
+}
+
+void CheckNewLife(const Stage& stage, const std::string& incarnation_before,
+                  const std::vector<int64_t>& lost, const std::vector<int64_t>& after,
+                  std::vector<std::string>* violations) {
+  for (const int64_t run : lost) {
+    if (std::find(after.begin(), after.end(), run) != after.end()) {
+      violations->push_back(fmt::format("run id {} was given out twice", run));
+    }
+  }
+  if (stage.Incarnation() == incarnation_before) {
+    violations->push_back("the incarnation is the old one");
+  }
+}
+
+}  // namespace penstock::chaos

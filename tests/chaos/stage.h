@@ -1,0 +1,62 @@
+#pragma once
+// What the stories play on: a fleet, a client, and the file to which the tasks write.
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/lib/client.h"
+#include "tests/chaos/fleet.h"
+#include "tests/chaos/truth.h"
+#include "tests/chaos/workload.h"
+
+namespace penstock::chaos {
+
+struct Stage {
+  std::unique_ptr<Fleet> fleet;
+  std::unique_ptr<client::Client> client;
+  std::string truth_file;
+
+  // Submits runs from a thread of its own until it is stopped.
+  std::unique_ptr<Load> StartLoad() const;
+  // Runs acknowledged within `length`.
+  std::vector<int64_t> LoadFor(absl::Duration length) const;
+  // Waits until every run has ended; how long that took.
+  absl::StatusOr<absl::Duration> AllEnd() const;
+  // What the tasks wrote of `runs`, which have ended, held against the rules and Penstock's word.
+  Verdict JudgeRuns(const std::vector<int64_t>& runs) const;
+  std::string Incarnation() const;
+};
+
+// Prints what does not hold; whether all did.
+bool Tell(const std::vector<std::string>& violations);
+
+struct Story {
+  // True when all was as it must be; says what it measured.
+  std::function<absl::StatusOr<bool>(Stage&)> play;
+  FleetOptions fleet = {};  // but for the directories
+  int slow_tenths = 15;     // of a second, that the workload's slow task takes
+};
+
+// failover_stories.cc. The primary is killed and a standby promoted; the standby was synchronous,
+// or asynchronous and has missed the last commits.
+absl::StatusOr<bool> FailOver(Stage& stage);
+absl::StatusOr<bool> FailOverWithLoss(Stage& stage);
+// database_stories.cc. Sessions end while they wait for the answer to their COMMIT; PostgreSQL's
+// disk is full; others hold all connections, then the schedulers' role may have none.
+absl::StatusOr<bool> KillInCommit(Stage& stage);
+absl::StatusOr<bool> DiskFull(Stage& stage);
+absl::StatusOr<bool> NoConnections(Stage& stage);
+// worker_stories.cc. The proxies in front of all schedulers do `how` to the workers for twice their
+// lease; a worker dies together with its guardian and its tasks.
+absl::StatusOr<bool> CutWorkers(Stage& stage, std::string_view how);
+absl::StatusOr<bool> LoseNode(Stage& stage);
+// What holds in a new life of the database: `lost` runs were acknowledged and are gone.
+void CheckNewLife(const Stage& stage, const std::string& incarnation_before,
+                  const std::vector<int64_t>& lost, const std::vector<int64_t>& after,
+                  std::vector<std::string>* violations);
+
+}  // namespace penstock::chaos
