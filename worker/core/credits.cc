@@ -24,8 +24,16 @@ void WorkerCore::Wished(StreamId stream, DomainId domain_id, Epoch epoch, int32_
   if (domain->wishes) domain->sated = false;
 }
 
-bool WorkerCore::MayGrant(const Domain& domain) const {
-  return domain.bound && domain.results.size() <= options_.max_unacknowledged &&
+// A first assignment extends the lease by itself; see Assign.
+bool WorkerCore::LeaseAllowsWork(const Domain& domain, SteadyTime now) const {
+  if (now < domain.deadline || domain.hello_due) return true;
+  return !domain.confirmed && now < domain.hello_at + streams_.find(domain.bound)->second.term;
+}
+
+// While the lease is over whatever is assigned would come back at once.
+bool WorkerCore::MayGrant(const Domain& domain, SteadyTime now) const {
+  return domain.bound && LeaseAllowsWork(domain, now) &&
+         domain.results.size() <= options_.max_unacknowledged &&
          domain.result_bytes <= options_.max_unacknowledged_bytes;
 }
 
@@ -34,13 +42,13 @@ void WorkerCore::Distribute(SteadyTime now) {
   const int committed = static_cast<int>(attempts_.size()) + credits_;
   const int free = options_.slots + prefetch_.Allowance(now) - committed;
   if (free <= 0) return;
-  if (shared()) return GiveInTurn(free);
+  if (shared()) return GiveInTurn(free, now);
   for (auto& [id, only] : domains_) {
-    if (!only.sated && MayGrant(only)) only.grant = free;
+    if (!only.sated && MayGrant(only, now)) only.grant = free;
   }
 }
 
-void WorkerCore::GiveInTurn(int free) {
+void WorkerCore::GiveInTurn(int free, SteadyTime now) {
   bool given = true;
   while (free > 0 && given) {
     given = false;
@@ -48,7 +56,7 @@ void WorkerCore::GiveInTurn(int free) {
     for (size_t n = 0; n < domains_.size() && free > 0; ++n, ++it) {
       if (it == domains_.end()) it = domains_.begin();
       Domain& domain = it->second;
-      if (!domain.wishes || !MayGrant(domain)) continue;
+      if (!domain.wishes || !MayGrant(domain, now)) continue;
       --free;
       ++domain.grant;
       last_served_ = domain.id;

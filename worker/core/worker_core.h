@@ -214,9 +214,10 @@ class WorkerCore {
   void EndGrace(SteadyTime now, Effects* fx);
 
   // credits.cc
-  bool MayGrant(const Domain& domain) const;
+  bool LeaseAllowsWork(const Domain& domain, SteadyTime now) const;
+  bool MayGrant(const Domain& domain, SteadyTime now) const;
   void Distribute(SteadyTime now);
-  void GiveInTurn(int free);
+  void GiveInTurn(int free, SteadyTime now);
   void SendGrants(Effects* fx);
 
   const Options options_;

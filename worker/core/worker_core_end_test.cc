@@ -30,6 +30,31 @@ TEST(WorkerCoreTest, AStreamIsOpenedAgainToSayThatTheWorkerIsShared) {
 
 // ---- Preparation and drain ----
 
+TEST(WorkerCoreTest, ALapsedLeaseEarnsNoCreditsUntilItIsRenewed) {
+  CoreFixture t(CoreFixture::WithSlots(2));
+  t.Bound(1, 7);
+  ASSERT_TRUE(t.Assign(1, 7, Key(1)));
+  t.Settle();
+  t.Advance(CoreFixture::kTerm);
+  t.Settle();  // the guardian has killed it by now
+  t.Finish(Key(1));
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0);
+  EXPECT_FALSE(t.Assign(1, 7, Key(2))) << "a credit was left";
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0) << "it would come back at once, again and again";
+  t.RenewAll(1, {DomainId(7)});
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 2);
+}
+
+TEST(WorkerCoreTest, AHelloThatNobodyConfirmedForATermEarnsNoCredits) {
+  CoreFixture t(CoreFixture::WithSlots(2));
+  EXPECT_EQ(CoreFixture::Credits(t.Bound(1, 7), 7), 2);
+  t.Advance(CoreFixture::kTerm);
+  EXPECT_FALSE(t.Assign(1, 7, Key(1)));
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0);
+  t.Offer(1, 7, 1, 2);
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 2) << "with another hello it begins anew";
+}
+
 TEST(WorkerCoreTest, AnAttemptWhoseVersionIsUnknownWaitsForIt) {
   CoreFixture t = Slots(2);
   t.Bound(1, 7);
