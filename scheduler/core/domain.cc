@@ -50,6 +50,7 @@ std::vector<VersionId> Domain::TakeWantedVersions() {
 absl::flat_hash_map<SessionId, SteadyTime> Domain::Trust() const {
   absl::flat_hash_map<SessionId, SteadyTime> trust;
   for (const auto& [id, session] : sessions_.all()) trust[id] = session->trusted_until;
+  for (const SessionId id : sessions_.ended()) trust[id] = SteadyTime();
   return trust;
 }
 

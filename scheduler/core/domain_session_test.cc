@@ -64,6 +64,20 @@ TEST_F(DomainSessionTest, TheResultOfALostSessionIsRefused) {
   EXPECT_EQ(t_.StateOf(run_, 0), TaskState::kReady);
 }
 
+// The hello was on its way when the session was lost: nobody would ever answer what is sent to it.
+TEST_F(DomainSessionTest, AHelloOfASessionThatHasEndedDoesNotBringItBack) {
+  Start();
+  t_.held.clear();
+  t_.Sleep(t_.options.terms.silence());
+  EXPECT_THAT(t_.Settle().ended, SizeIs(1));
+  const Effects fx = t_.Worker(1, 10);
+  EXPECT_THAT(fx.ended, SizeIs(1)) << "it is told again";
+  EXPECT_THAT(fx.assigns, IsEmpty());
+  EXPECT_THAT(t_.domain->Sessions(), IsEmpty());
+  t_.Apply(SessionDead{SessionId(2)});
+  EXPECT_THAT(t_.Worker(2, 10).assigns, IsEmpty()) << "its death was heard of before its hello";
+}
+
 TEST_F(DomainSessionTest, AHelloSettlesWhatIsHeldAndWhatIsNot) {
   Start(3);
   auto it = t_.held.begin();
@@ -147,6 +161,16 @@ TEST_F(LoadedSessionTest, AReloadKeepsTheTrustThatItHad) {
   t_.options.trust[SessionId(1)] = t_.now().steady + absl::Seconds(3);
   Load(Epoch(5));
   EXPECT_EQ(t_.domain->NextSteady(), t_.now().steady + absl::Seconds(3));
+}
+
+// The flush that ended it failed: it need not be waited for again.
+TEST_F(LoadedSessionTest, AReloadKeepsThatASessionHasEnded) {
+  Start();
+  t_.Apply(SessionDead{SessionId(1)});
+  t_.options.trust = t_.domain->Trust();
+  t_.facts.dags.clear();
+  Load(Epoch(5));
+  EXPECT_EQ(t_.StateOf(run_, 0), TaskState::kReady);
 }
 
 TEST_F(LoadedSessionTest, ItsHelloTakesTheLeaseOver) {

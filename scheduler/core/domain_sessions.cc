@@ -8,7 +8,7 @@ namespace penstock::core {
 // A hello says what the worker holds. What it does not hold was never delivered, or was handed
 // back: ready again at once. What it holds without a lease is to be killed.
 void Domain::On(SessionHello& e, Now now) {
-  if (const Session* known = sessions_.Find(e.info.id); known != nullptr && known->lost) {
+  if (sessions_.HasEnded(e.info.id)) {
     out_.ended.push_back({e.info.id});
     return;
   }
@@ -55,9 +55,11 @@ void Domain::Confirm(const SessionConfirmed& e) {
   session->trusted_until = std::max(session->trusted_until, e.at + options_.terms.silence());
 }
 
+// It may be heard of before its last hello is, or more than once.
 void Domain::On(SessionDead& e, Now now) {
   const Session* session = sessions_.Find(e.session);
   if (session != nullptr && !session->lost) LoseSession(e.session, now);
+  sessions_.Ended(e.session);
 }
 
 void Domain::On(CreditsGranted& e, Now) {
@@ -76,6 +78,7 @@ void Domain::LoseSession(SessionId id, Now now) {
   for (const TaskKey& key : leases) LoseLease(key, Cause::kWorkerLost, now);
   out_.ended.push_back({id});
   session->lost = true;
+  sessions_.Ended(id);
   if (session->leases.empty()) sessions_.Remove(id);
 }
 

@@ -66,6 +66,15 @@ const Session* SessionTable::Find(SessionId id) const {
 
 void SessionTable::Remove(SessionId id) { sessions_.erase(id); }
 
+void SessionTable::Ended(SessionId id) {
+  constexpr size_t kRemembered = 4096;
+  if (!ended_.insert(id).second) return;
+  ended_order_.push_back(id);
+  if (ended_order_.size() <= kRemembered) return;
+  ended_.erase(ended_order_.front());
+  ended_order_.pop_front();
+}
+
 Session* SessionTable::Choose(ClassId cls, const Demand& demand) {
   const auto fits = [&](const Session& s) {
     return s.usable() && s.credits > 0 && (!s.reserved_for || *s.reserved_for == cls) &&

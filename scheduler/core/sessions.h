@@ -2,6 +2,7 @@
 // Worker sessions as a domain knows them: credits, capacity, leases held, and how long they are
 // trusted. Pure bookkeeping; who is lost is decided here, what follows from it in Domain.
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
 #include "common/dag/spec.h"
 #include "scheduler/core/events.h"
@@ -56,6 +58,12 @@ class SessionTable {
   Session* Find(SessionId id);
   const Session* Find(SessionId id) const;
   void Remove(SessionId id);
+  // Ids are random and never come back to life: a hello of one that has ended was on its way when
+  // it did. The latest few thousand are remembered.
+  void Ended(SessionId id);
+  bool HasEnded(SessionId id) const { return ended_.contains(id); }
+  // Oldest first.
+  const std::deque<SessionId>& ended() const { return ended_order_; }
   const absl::btree_map<SessionId, std::unique_ptr<Session>>& all() const { return sessions_; }
 
   // A usable session with a credit that serves and fits, taking turns; those reserved for another
@@ -78,6 +86,8 @@ class SessionTable {
 
  private:
   absl::btree_map<SessionId, std::unique_ptr<Session>> sessions_;
+  absl::flat_hash_set<SessionId> ended_;
+  std::deque<SessionId> ended_order_;
   SessionId last_chosen_;
   uint64_t generation_ = 1;
 };
