@@ -17,7 +17,6 @@ stop() { :; }
 # enter_peer NAME: for in_peer.
 enter_peer() {
   peer=$1
-  [ -e "$here/$peer/peer.sh" ] || { echo "no such peer: $peer" >&2 && exit 2; }
   cache=$cache_root/$peer home=$work/$peer
   mkdir -p "$cache" "$home"
   export PGDATABASE=bench-$peer

@@ -25,6 +25,9 @@ if [ $# = 0 ]; then
   mapfile -t peers < <(cd "$here" && dirname -- */peer.sh)
   set -- "${peers[@]}"
 fi
+for name; do
+  [ -e "$here/$name/peer.sh" ] || { echo "no such peer: $name" >&2 && exit 2; }
+done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-peers.XXXXXX")
 chmod 755 "$work"
