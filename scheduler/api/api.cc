@@ -41,6 +41,7 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
     : work_({"api", options.work_threads, options.work_queue}),
       answers_({"api-answers", options.answer_threads, kNeverFull}),
       files_({"api-files", options.file_threads, options.file_queue}),
+      watches_({"api-watches", options.watch_threads, options.watch_queue}),
       engine_views_(links.engine, answers_),
       timers_(links.clock),
       peers_(PeerChannels()),
@@ -52,9 +53,10 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
                 links.catalog, peers_,
                 links.logs,    links.clock,
                 work_,         answers_,
-                files_,        timers_,
-                router_,       namespaces_,
-                versions_,     dag_cache_},
+                files_,        watches_,
+                timers_,       router_,
+                namespaces_,   versions_,
+                dag_cache_},
       liveness_(links.clock, kDeadAfter),
       look_at_fleet_("api-fleet", kLookInterval,
                      [this] { liveness_.Observe(services_.engine.View()); }),
@@ -91,6 +93,7 @@ void Api::Stop() {
   work_.Shutdown(service::Executor::Pending::kDrop);
   answers_.Shutdown(service::Executor::Pending::kDrop);
   files_.Shutdown(service::Executor::Pending::kDrop);
+  watches_.Shutdown(service::Executor::Pending::kDrop);
 }
 
 }  // namespace penstock::api

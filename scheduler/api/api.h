@@ -24,6 +24,8 @@ struct ApiOptions {
   int answer_threads = 4;    // what is left of requests after the owner has answered
   int file_threads = 4;      // log files
   size_t file_queue = 4096;
+  int watch_threads = 2;  // run watches
+  size_t watch_queue = 50'000;
   absl::Duration session_term = absl::Seconds(15);  // told to workers
   absl::Duration dag_ttl = absl::Seconds(1);        // see DagCache
   int64_t cached_tasks = 2'000'000;                 // see VersionCache
@@ -68,6 +70,7 @@ class Api {
   service::Executor work_;
   service::Executor answers_;
   service::Executor files_;
+  service::Executor watches_;
   EngineViews engine_views_;
   DelayQueue timers_;
   peer::Client peers_;

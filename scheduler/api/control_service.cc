@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "common/rpc/status.h"
 #include "common/rpc/stream.h"
 #include "scheduler/api/counted_stream.h"
 #include "scheduler/peer/metadata.h"
@@ -12,9 +13,26 @@
 namespace penstock::api {
 namespace {
 
+constexpr absl::Duration kComeAgain = absl::Milliseconds(500);
+
+// What a request takes until it is answered: gRPC's call, the handler's state and an answer; and
+// four times its bytes, as they came, parsed, as a command, and as rows on their way.
+int64_t WaitingBytes(const google::protobuf::MessageLite& request) {
+  constexpr int64_t kCall = 8 << 10;
+  return kCall + 4 * static_cast<int64_t>(request.ByteSizeLong());
+}
+
 bool IsForwarded(const grpc::CallbackServerContext& context) {
   const grpc::string_ref key(peer::kForwardedKey.data(), peer::kForwardedKey.size());
   return context.client_metadata().count(key) > 0;
+}
+
+// Whatever has run out comes back: says when to look.
+absl::Status WithHint(absl::Status status) {
+  if (absl::IsResourceExhausted(status) && !rpc::RetryAfter(status).has_value()) {
+    rpc::SetRetryAfter(&status, kComeAgain);
+  }
+  return status;
 }
 
 }  // namespace
@@ -39,13 +57,24 @@ grpc::ServerUnaryReactor* ControlService::Serve(
     void (Resource::*handler)(const Caller&, const Request&, Response*, Done),
     const Request* request, Response* response) {
   const SteadyTime begin = s_.clock.Steady();
+  const std::shared_ptr<void> hold = budget_.TryHold(WaitingBytes(*request));
+  if (hold == nullptr) return Refuse(method, context);
   return rpc::RunUnaryLater(context, s_.work, [=, this, &resource](const rpc::UnaryCall& call) {
     (resource.*handler)(ToCaller(context), *request, response,
-                        [this, call, method, begin](const absl::Status& status) {
+                        [this, call, method, begin, hold](const absl::Status& status) {
                           observer_.Answered(method, status.code(), s_.clock.Steady() - begin);
-                          call.Finish(status);
+                          call.Finish(WithHint(status));
                         });
   });
+}
+
+grpc::ServerUnaryReactor* ControlService::Refuse(std::string_view method,
+                                                 grpc::CallbackServerContext* context) {
+  observer_.Answered(method, absl::StatusCode::kResourceExhausted, absl::ZeroDuration());
+  const rpc::UnaryCall call(context);
+  call.Finish(WithHint(absl::ResourceExhaustedError(
+      "the scheduler has too many requests that wait for an answer: try again")));
+  return call.reactor();
 }
 
 #define PENSTOCK_SERVE(Method, resource, Handler, Request, Response)                              \

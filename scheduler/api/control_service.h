@@ -5,6 +5,7 @@
 
 #include "common/rpc/unary.h"
 #include "penstock/v1/control.grpc.pb.h"
+#include "scheduler/api/budget.h"
 #include "scheduler/api/dags.h"
 #include "scheduler/api/fleet_handlers.h"
 #include "scheduler/api/limits.h"
@@ -32,6 +33,8 @@ class ControlService final : public v1::ControlService::CallbackService {
     // Requests without a deadline wait so long for an owner; none waits longer than `most`.
     absl::Duration usual_wait = absl::Seconds(10);
     absl::Duration longest_wait = absl::Seconds(60);
+    // What unanswered requests may take together, about; more are refused.
+    int64_t max_waiting_bytes = int64_t{128} << 20;
     RunWatchOptions watch;
     LogReadingOptions logs;
   };
@@ -39,7 +42,11 @@ class ControlService final : public v1::ControlService::CallbackService {
   // All outlive the service.
   ControlService(const Services& services, const Handlers& handlers, ApiObserver& observer,
                  const Options& options)
-      : s_(services), h_(handlers), observer_(observer), options_(options) {}
+      : s_(services),
+        h_(handlers),
+        observer_(observer),
+        options_(options),
+        budget_(options.max_waiting_bytes) {}
 
 #define PENSTOCK_UNARY(Method, Request, Response)                        \
   grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, \
@@ -81,12 +88,14 @@ class ControlService final : public v1::ControlService::CallbackService {
                                   void (Resource::*handler)(const Caller&, const Request&,
                                                             Response*, Done),
                                   const Request* request, Response* response);
+  grpc::ServerUnaryReactor* Refuse(std::string_view method, grpc::CallbackServerContext* context);
   Caller ToCaller(grpc::CallbackServerContext* context) const;
 
   const Services& s_;
   const Handlers h_;
   ApiObserver& observer_;
   const Options options_;
+  Budget budget_;
 };
 
 }  // namespace penstock::api

@@ -13,7 +13,8 @@
 namespace penstock::api {
 namespace {
 constexpr size_t kMaxSteps = 256;
-}
+constexpr absl::Duration kComeAgain = absl::Seconds(1);
+}  // namespace
 
 // The stream to the owner, when that is another scheduler.
 class PeerWatch final : public rpc::StreamHandler<v1::RunProgress> {
@@ -46,7 +47,7 @@ RunWatch::RunWatch(const Services& services, const RunWatchOptions& options,
       request_(std::move(request)),
       forwarded_(forwarded),
       stream_(std::move(stream)),
-      strand_(services.work, kMaxSteps) {}
+      strand_(services.watches, kMaxSteps) {}
 
 rpc::StreamOptions<v1::RunProgress> RunWatch::StreamSettings() {
   rpc::StreamOptions<v1::RunProgress> options;
@@ -70,7 +71,9 @@ void RunWatch::OnClosed(const absl::Status&) {
 
 void RunWatch::Post(std::function<void()> step) {
   if (strand_.TryPost(std::move(step))) return;
-  stream_->Cancel(absl::ResourceExhaustedError("the scheduler is busy; watch again"));
+  absl::Status busy = absl::ResourceExhaustedError("the scheduler is busy; watch again");
+  rpc::SetRetryAfter(&busy, kComeAgain);
+  stream_->Close(busy);
 }
 
 void RunWatch::PostLater(absl::Duration delay, Step step) {

@@ -19,7 +19,8 @@ struct RunWatchOptions {
   int looks_per_refresh = 5;                       // looks between refreshes without a change
 };
 
-// Everything happens on a strand of the work executor; gRPC's and the engine's threads only post.
+// Everything happens on a strand of the `watches` executor; gRPC's and the engine's threads only
+// post.
 class RunWatch final : public rpc::StreamHandler<rpc::NoMessage>,
                        public std::enable_shared_from_this<RunWatch> {
  public:

@@ -73,6 +73,10 @@ void RunHandlers::CreateAll(const Caller& caller, Batch batch, v1::CreateRunsRes
                             Done done) {
   const absl::Status check = CheckNewRuns(*batch, caller.forwarded);
   if (!check.ok()) return done(check);
+  auto hold = waiting_.TryHold(batch->runs_size());
+  if (hold == nullptr) {
+    return done(absl::ResourceExhaustedError("too many new runs wait to be stored: try again"));
+  }
   const auto ns = s_.namespaces.Find(NamespaceOf(batch->runs(0).namespace_()));
   if (!ns.ok()) return done(ns.status());
   OwnerCall call;
@@ -96,7 +100,10 @@ void RunHandlers::CreateAll(const Caller& caller, Batch batch, v1::CreateRunsRes
     }
     return true;
   };
-  s_.router.Run(caller, std::move(call), std::move(done));
+  s_.router.Run(caller, std::move(call),
+                [hold = std::move(hold), done = std::move(done)](const absl::Status& status) {
+                  done(status);
+                });
 }
 
 absl::StatusOr<std::shared_ptr<RunHandlers::Creation>> RunHandlers::Prepare(

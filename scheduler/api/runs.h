@@ -4,16 +4,21 @@
 #include <string>
 
 #include "penstock/v1/control.pb.h"
+#include "scheduler/api/budget.h"
 #include "scheduler/api/caller.h"
 #include "scheduler/api/new_run.h"
 #include "scheduler/api/services.h"
 
 namespace penstock::api {
 
+// New runs that wait for their owner's commit; more are refused, so that nobody waits for long: a
+// second or a few at the pace that one machine has.
+inline constexpr int64_t kMaxWaitingRuns = 20'000;
+
 // Thread-safe; see services.h.
 class RunHandlers {
  public:
-  explicit RunHandlers(const Services& services) : s_(services) {}
+  explicit RunHandlers(const Services& services) : s_(services), waiting_(kMaxWaitingRuns) {}
 
   void Create(const Caller& caller, const v1::CreateRunRequest& request, v1::Run* response,
               Done done);
@@ -53,6 +58,7 @@ class RunHandlers {
   absl::StatusOr<std::shared_ptr<const core::DomainFacts>> LoadEnded(const core::RunRow& run);
 
   const Services& s_;
+  Budget waiting_;  // runs of requests that are not answered
 };
 
 }  // namespace penstock::api

@@ -28,6 +28,7 @@ struct Services {
   service::Executor& work;     // begins requests; refuses when it is full
   service::Executor& answers;  // goes on with requests that were begun; never full
   service::Executor& files;    // log files, reading logs from peers
+  service::Executor& watches;  // run watches: many, and nobody's request waits behind them
   DelayQueue& timers;
   Router& router;
   NamespaceCache& namespaces;

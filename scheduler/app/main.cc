@@ -1,6 +1,7 @@
 // penstock-scheduler: one member of a fleet of schedulers.
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -33,6 +34,14 @@ bool FollowParent() {
   return getppid() == parent;
 }
 
+// Each worker, client and watcher is a connection; the usual soft limit is 1024.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Run(const Invocation& invocation) {
   penstock::obs::LogOptions log;
   log.format = invocation.config.log_format;
@@ -41,6 +50,7 @@ int Run(const Invocation& invocation) {
   log.node = invocation.config.name;
   penstock::obs::InitLog(log);
   if (invocation.config.exit_with_parent && !FollowParent()) return 1;
+  RaiseFileLimit();
   for (const std::string& setting : invocation.given) {
     penstock::obs::Info("configured", {{"setting", setting}});
   }

@@ -37,6 +37,8 @@ struct DomainOptions {
   absl::Duration ageing_bound = absl::Seconds(60);
   absl::Duration started_after = absl::Seconds(3); // when `running` is made durable
   size_t max_rows = 2000;                          // of one flush
+  // What unfinished runs may take in memory, their tasks aside; new ones are refused beyond.
+  int64_t max_backlog_bytes = int64_t{512} << 20;
   // When this process first saw each epoch of the domain; bounds how long an older session of a
   // former owner may still be trusted.
   absl::btree_map<Epoch, SteadyTime> epochs_seen;
@@ -185,6 +187,7 @@ class Domain {
   bool Do(const DeletePool& c, const Command& command, Reply* reply, Now now);
   bool Do(const AddNamespace& c, const Command& command, Reply* reply, Now now);
   bool Do(const DrainWorker& c, const Command& command, Reply* reply, Now now);
+  absl::Status CheckBacklog(const CreateRuns& c) const;
   absl::Status CheckNewRun(const NewRun& run, const DagState& dag) const;
   absl::Status CheckPools(const dag::Topology& topology) const;
   const Run* FindByKeys(const NewRun& wanted) const;
@@ -259,6 +262,7 @@ class Domain {
   absl::btree_set<VersionId> wanted_versions_;
   RunId next_id_;
   int64_t ids_left_ = 0;
+  int64_t backlog_bytes_ = 0;                               // of runs_, by BacklogBytes
   bool dispatch_due_ = true;
 
   Effects out_;

@@ -76,6 +76,15 @@ absl::Status Domain::CheckPools(const dag::Topology& topology) const {
   return Refuse(absl::StatusCode::kFailedPrecondition, problems.substr(2));
 }
 
+absl::Status Domain::CheckBacklog(const CreateRuns& c) const {
+  int64_t bytes = backlog_bytes_;
+  for (const NewRun& run : c.runs) bytes += BacklogBytes(run.key, run.params_json, run.note);
+  if (bytes <= options_.max_backlog_bytes) return absl::OkStatus();
+  return Refuse(absl::StatusCode::kResourceExhausted,
+                fmt::format("{} runs of this domain are unfinished, which is all that it takes: "
+                            "submit more when some have ended", runs_.size()));
+}
+
 const Run* Domain::FindByKeys(const NewRun& wanted) const {
   const auto it = by_idempotency_.find({wanted.dag, wanted.idempotency_key});
   return it == by_idempotency_.end() ? nullptr : FindRun(it->second);
@@ -124,7 +133,10 @@ RunRow Domain::CreateRun(const NewRun& wanted, DagState& dag, Now now) {
   return run.row;
 }
 
-bool Domain::Do(const CreateRuns& c, const Command&, Reply* reply, Now now) {
+bool Domain::Do(const CreateRuns& c, const Command& command, Reply* reply, Now now) {
+  // A request from the inbox was accepted when its transaction committed.
+  if (command.inbox_id == 0) reply->status = CheckBacklog(c);
+  if (!reply->status.ok()) return true;
   for (const NewRun& wanted : c.runs) {
     const auto dag = dags_.find(wanted.dag);
     if (dag == dags_.end()) {

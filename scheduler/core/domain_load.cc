@@ -85,6 +85,7 @@ Run& Domain::AddRun(const RunRow& row, std::shared_ptr<const Version> version) {
   run->counts[static_cast<size_t>(TaskState::kWaiting)] =
       static_cast<int32_t>(run->task_count());
   run->held = true;
+  backlog_bytes_ += BacklogBytes(row.key, row.params_json, row.note);
   AddKeys(row);
   return *(runs_[row.id] = std::move(run));
 }

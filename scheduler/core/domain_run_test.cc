@@ -226,5 +226,29 @@ TEST(DomainRunTest, AKeyOrALogicalDateIsTakenOnce) {
   EXPECT_TRUE(absl::IsAlreadyExists(t.Do(CreateRuns{{wanted}}).status));
 }
 
+TEST(DomainRunTest, UnfinishedRunsAreBoundedUntilSomeEnd) {
+  DomainFixture t;
+  t.options.max_backlog_bytes = 2 * BacklogBytes("run-1", "", "") + 100;
+  const DagId dag = t.AddDag(MakeDag({MakeTask("a")}));
+  t.Load();
+  const RunId first = t.Create(dag);
+  EXPECT_TRUE(t.Create(dag));
+  NewRun more;
+  more.dag = dag;
+  EXPECT_EQ(t.Do(CreateRuns{{more}}).status.code(), absl::StatusCode::kResourceExhausted);
+  // What a user's own transaction has asked for is made all the same.
+  Command asked;
+  asked.inbox_id = 7;
+  asked.body = CreateRuns{{more}};
+  t.Apply(std::move(asked));
+  EXPECT_THAT(t.Settle().batch.new_runs, SizeIs(1));
+
+  t.Worker(1, 10);
+  t.EndTask(first, 0);
+  EXPECT_FALSE(t.Create(dag));
+  t.EndTask(RunId(first.value() + 1), 0);
+  EXPECT_TRUE(t.Create(dag));
+}
+
 }  // namespace
 }  // namespace penstock::core

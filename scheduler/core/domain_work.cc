@@ -164,6 +164,7 @@ void Domain::RemoveFinished() {
     sweeping_.erase(id);
     RunRow row = std::move(it->second->row);
     runs_.erase(it);
+    backlog_bytes_ -= BacklogBytes(row.key, row.params_json, row.note);
     row.params_json.clear();
     recent_.push_back(std::move(row));
   }

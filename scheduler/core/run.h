@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -85,5 +86,12 @@ struct Run {
            count(TaskState::kRunning) + count(TaskState::kUpForRetry) + count(TaskState::kDeferred);
   }
 };
+
+// What an unfinished run with these texts takes in memory, its tasks aside: about.
+inline int64_t BacklogBytes(std::string_view key, std::string_view params, std::string_view note) {
+  constexpr int64_t kRunBytes = 1024;
+  // The parameters are kept twice: in the row and with what assignments take along.
+  return kRunBytes + static_cast<int64_t>(2 * key.size() + 2 * params.size() + note.size());
+}
 
 }  // namespace penstock::core

@@ -1,23 +1,19 @@
 #include "tests/bench/cluster.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/process/process_tree.h"
 #include "common/process/spawn.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
+#include "tests/bench/runs.h"
 
 namespace penstock::bench {
 namespace {
-
-constexpr char kNamespace[] = "default";
-constexpr int kRunsPerCall = 1000;
 
 absl::Status Standalone(const ClusterOptions& options, std::vector<std::string> more) {
   process::ProcessSpec spec;
@@ -84,48 +80,15 @@ std::unique_ptr<client::Client> Cluster::NewClient() const {
   return std::make_unique<client::Client>(std::move(options), RealClock());
 }
 
-absl::Status Cluster::Apply(const std::string& yaml) {
-  v1::ApplyDagRequest request;
-  request.set_namespace_(kNamespace);
-  request.set_yaml(yaml);
-  return client_->ApplyDag(request).status();
-}
+absl::Status Cluster::Apply(const std::string& yaml) { return ApplyDag(*client_, yaml); }
 
 absl::StatusOr<std::vector<int64_t>> Cluster::Trigger(client::Client& with, const std::string& dag,
                                                       int count) {
-  std::vector<int64_t> ids;
-  while (count > 0) {
-    v1::CreateRunsRequest request;
-    for (int i = std::min(count, kRunsPerCall); i > 0; --i, --count) {
-      v1::CreateRunRequest* run = request.add_runs();
-      run->set_namespace_(kNamespace);
-      run->set_dag(dag);
-    }
-    PENSTOCK_ASSIGN_OR_RETURN(const v1::CreateRunsResponse response, with.CreateRuns(request));
-    for (const v1::Run& run : response.runs()) ids.push_back(run.id());
-  }
-  return ids;
+  return TriggerRuns(with, dag, count);
 }
 
 absl::Status Cluster::WaitForAll(absl::Duration at_most) {
-  v1::ListRunsRequest request;
-  request.set_namespace_(kNamespace);
-  request.set_page_size(1);
-  const absl::Time give_up = RealClock().Wall() + at_most;
-  const auto any = [&](std::initializer_list<v1::RunState> states) -> absl::StatusOr<bool> {
-    request.clear_states();
-    for (const v1::RunState state : states) request.add_states(state);
-    PENSTOCK_ASSIGN_OR_RETURN(const v1::ListRunsResponse response, client_->ListRuns(request));
-    return response.runs_size() > 0;
-  };
-  for (;;) {
-    PENSTOCK_ASSIGN_OR_RETURN(const bool live, any({v1::RUN_STATE_QUEUED, v1::RUN_STATE_RUNNING}));
-    if (!live) break;
-    if (RealClock().Wall() > give_up) return absl::DeadlineExceededError("runs do not end");
-    absl::SleepFor(kPollPeriod);
-  }
-  PENSTOCK_ASSIGN_OR_RETURN(const bool bad, any({v1::RUN_STATE_FAILED, v1::RUN_STATE_CANCELLED}));
-  return bad ? absl::InternalError("a run failed") : absl::OkStatus();
+  return WaitForAllRuns(*client_, at_most);
 }
 
 }  // namespace penstock::bench

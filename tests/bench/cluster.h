@@ -59,7 +59,4 @@ class Cluster {
   std::unique_ptr<client::Client> client_;
 };
 
-// The ends of runs that are waited for are seen this much too late, at most.
-inline constexpr absl::Duration kPollPeriod = absl::Milliseconds(10);
-
 }  // namespace penstock::bench

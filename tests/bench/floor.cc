@@ -19,12 +19,12 @@ namespace {
 constexpr int kRunsPerBatch = 100;  // of 10 tasks each
 
 // Runs a PostgreSQL client program against the cluster's server; its output.
-absl::StatusOr<std::string> Run(const std::string& socket_dir, std::vector<std::string> argv,
+absl::StatusOr<std::string> Run(const PgServer& server, std::vector<std::string> argv,
                                 absl::Duration length) {
   process::ProcessSpec spec;
   spec.argv = std::move(argv);
-  spec.env = {"PGHOST=" + socket_dir, "PGPORT=5432", "PGUSER=penstock", "PGDATABASE=penstock",
-              "PGOPTIONS=-c search_path=floor"};
+  spec.env = {"PGHOST=" + server.host, fmt::format("PGPORT={}", server.port), "PGUSER=penstock",
+              "PGDATABASE=penstock", "PGOPTIONS=-c search_path=floor"};
   PENSTOCK_ASSIGN_OR_RETURN(const process::CommandResult result,
                             process::RunCommand(spec, length + absl::Minutes(1)));
   if (result.ok()) return result.output;
@@ -38,13 +38,12 @@ absl::Status Write(const std::string& path, std::string_view text) {
   return file ? absl::OkStatus() : absl::UnavailableError("cannot write " + path);
 }
 
-absl::Status SetUp(const std::string& socket_dir, const std::string& work_dir,
-                   std::string_view tables) {
+absl::Status SetUp(const PgServer& server, const std::string& work_dir, std::string_view tables) {
   const std::string path = work_dir + "/floor-setup.sql";
   PENSTOCK_RETURN_IF_ERROR(Write(path, fmt::format("create schema if not exists floor;\n{}\n"
                                                    "checkpoint;\n",
                                                    tables)));
-  return Run(socket_dir, {"psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", path}, absl::Minutes(1))
+  return Run(server, {"psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", path}, absl::Minutes(1))
       .status();
 }
 
@@ -77,14 +76,19 @@ std::vector<double> TakeLog(const std::string& work_dir, const std::string& pref
 
 }  // namespace
 
-absl::StatusOr<double> MeasureFloor(const std::string& socket_dir, const std::string& work_dir,
+absl::StatusOr<std::string> Psql(const PgServer& server, const std::string& sql,
+                                 absl::Duration at_most) {
+  return Run(server, {"psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-c", sql}, at_most);
+}
+
+absl::StatusOr<double> MeasureFloor(const PgServer& server, const std::string& work_dir,
                                     absl::Duration length) {
-  PENSTOCK_RETURN_IF_ERROR(SetUp(socket_dir, work_dir, floor_sql::kSetup));
+  PENSTOCK_RETURN_IF_ERROR(SetUp(server, work_dir, floor_sql::kSetup));
   const std::string script = work_dir + "/floor-flush.sql";
   PENSTOCK_RETURN_IF_ERROR(Write(script, floor_sql::kFlush));
   PENSTOCK_ASSIGN_OR_RETURN(
       const std::string output,
-      Run(socket_dir,
+      Run(server,
           {"pgbench", "-n", "-M", "prepared", "-f", script, "-D", "k=0", "-D",
            fmt::format("m={}", kRunsPerBatch), "-c", "1", "-T", WholeSeconds(length)},
           length));
@@ -92,9 +96,9 @@ absl::StatusOr<double> MeasureFloor(const std::string& socket_dir, const std::st
   return per_second * kRunsPerBatch * 10;
 }
 
-absl::StatusOr<Commits> MeasureCommits(const std::string& socket_dir, const std::string& work_dir,
+absl::StatusOr<Commits> MeasureCommits(const PgServer& server, const std::string& work_dir,
                                        int clients, absl::Duration length) {
-  PENSTOCK_RETURN_IF_ERROR(SetUp(socket_dir, work_dir,
+  PENSTOCK_RETURN_IF_ERROR(SetUp(server, work_dir,
                                  "drop table if exists floor_commit; create table floor_commit("
                                  "id bigint generated always as identity primary key);"));
   const std::string script = work_dir + "/floor-commit.sql";
@@ -102,7 +106,7 @@ absl::StatusOr<Commits> MeasureCommits(const std::string& socket_dir, const std:
   const std::string prefix = work_dir + "/floor-commit-log";
   PENSTOCK_ASSIGN_OR_RETURN(
       const std::string output,
-      Run(socket_dir,
+      Run(server,
           {"pgbench", "-n", "-M", "prepared", "-f", script, "-c", std::to_string(clients), "-j",
            clients > 1 ? "2" : "1", "-l", "--log-prefix=" + prefix, "-T", WholeSeconds(length)},
           length));

@@ -19,7 +19,7 @@ using penstock::bench::Settings;
 
 constexpr const char* kHelp =
     "penstock-bench: measures clusters of the binaries beside it, on this machine\n"
-    "  --only LIST   of: throughput shell submit edges memory idle (all)\n"
+    "  --only LIST   of: throughput shell submit edges memory idle takeover bigrun growth (all)\n"
     "  --rounds N    floor and Penstock take turns so often; medians are printed (3)\n"
     "  --scale F     fewer tasks, for a look only: 0.1 (1)\n"
     "  --json        print JSON instead of the table\n"
@@ -33,7 +33,9 @@ struct Part {
 constexpr Part kParts[] = {
     {"throughput", penstock::bench::MeasureThroughput}, {"shell", penstock::bench::MeasureShell},
     {"submit", penstock::bench::MeasureSubmit},         {"edges", penstock::bench::MeasureEdges},
-    {"memory", penstock::bench::MeasureMemory},         {"idle", penstock::bench::MeasureIdle}};
+    {"memory", penstock::bench::MeasureMemory},         {"idle", penstock::bench::MeasureIdle},
+    {"takeover", penstock::bench::MeasureTakeover},     {"bigrun", penstock::bench::MeasureBigRun},
+    {"growth", penstock::bench::MeasureGrowth}};
 
 bool IsPart(const std::string& name) {
   return std::any_of(std::begin(kParts), std::end(kParts),

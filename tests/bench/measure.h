@@ -28,5 +28,13 @@ absl::Status MeasureEdges(const Settings& settings, Report* report);
 absl::Status MeasureMemory(const Settings& settings, Report* report);
 // Share of a core that a cluster without work uses, over 60 s.
 absl::Status MeasureIdle(const Settings& settings, Report* report);
+// From the last task before the kill of a domain's owner to the first after it, with 100,000 leased
+// task instances in the domain.
+absl::Status MeasureTakeover(const Settings& settings, Report* report);
+// How soon the tasks of a run of 100,000 are ready, and what that does to another run's edges.
+absl::Status MeasureBigRun(const Settings& settings, Report* report);
+// Throughput under a long history, many runs, tasks, workers and domains, and a pinned horizon, of
+// that without; and beside the floor, with slow commits and a database far away.
+absl::Status MeasureGrowth(const Settings& settings, Report* report);
 
 }  // namespace penstock::bench

@@ -11,6 +11,7 @@
 #include "tests/bench/cluster.h"
 #include "tests/bench/floor.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/runs.h"
 #include "tests/bench/shapes.h"
 
 namespace penstock::bench {
@@ -18,42 +19,8 @@ namespace {
 
 constexpr int kChain = 200;
 constexpr int kRoundTrips = 2'000;
+constexpr absl::Duration kPatience = absl::Minutes(5);
 constexpr int kLoadRun = 100;  // tasks of a run of the background load
-
-double Micros(const google::protobuf::Timestamp& time) {
-  return static_cast<double>(time.seconds()) * 1e6 + static_cast<double>(time.nanos()) / 1e3;
-}
-
-// Microseconds between the end of each task of a finished chain and the start of the next, by the
-// worker's clock.
-absl::StatusOr<std::vector<double>> Edges(client::Client& client, int64_t run) {
-  v1::ListTaskInstancesRequest request;
-  request.set_namespace_("default");
-  request.mutable_run()->set_id(run);
-  request.set_page_size(1000);
-  PENSTOCK_ASSIGN_OR_RETURN(const v1::ListTaskInstancesResponse response,
-                            client.ListTaskInstances(request));
-  std::vector<double> edges;
-  for (int i = 1; i < response.instances_size(); ++i) {
-    edges.push_back(Micros(response.instances(i).started_at()) -
-                    Micros(response.instances(i - 1).finished_at()));
-  }
-  return edges;
-}
-
-// Until this one run has ended.
-absl::Status WaitFor(client::Client& client, int64_t run) {
-  v1::GetRunRequest request;
-  request.set_namespace_("default");
-  request.mutable_run()->set_id(run);
-  for (int i = 0; i < 6'000; ++i) {
-    PENSTOCK_ASSIGN_OR_RETURN(const v1::Run state, client.GetRun(request));
-    if (state.state() == v1::RUN_STATE_SUCCESS) return absl::OkStatus();
-    if (state.has_finished_at()) return absl::InternalError("the chain failed");
-    absl::SleepFor(absl::Milliseconds(50));
-  }
-  return absl::DeadlineExceededError("the chain does not end");
-}
 
 struct Quantiles {
   double p50 = 0, p99 = 0;  // microseconds
@@ -62,7 +29,7 @@ struct Quantiles {
 absl::StatusOr<Quantiles> MeasureChain(Cluster& cluster, const std::string& dag) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> runs,
                             cluster.Trigger(cluster.client(), dag, 1));
-  PENSTOCK_RETURN_IF_ERROR(WaitFor(cluster.client(), runs[0]));
+  PENSTOCK_RETURN_IF_ERROR(WaitForRun(cluster.client(), runs[0], kPatience));
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<double> edges, Edges(cluster.client(), runs[0]));
   return Quantiles{Quantile(edges, 0.5), Quantile(edges, 0.99)};
 }
