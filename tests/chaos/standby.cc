@@ -77,9 +77,10 @@ absl::StatusOr<std::unique_ptr<Standby>> Standby::Start(pgserver::PrivateServer&
 }
 
 absl::Status Standby::Promote() {
-  PENSTOCK_ASSIGN_OR_RETURN(const std::string done,
-                            RunSql(*server_, "postgres", "select pg_promote()"));
-  return done == "t" ? absl::OkStatus() : absl::InternalError("pg_promote: " + done);
+  const absl::StatusOr<std::string> done = RunSql(*server_, "postgres", "select pg_promote()");
+  if (!done.ok()) return done.status();
+  if (done->compare("t") != 0) return absl::InternalError("pg_promote: " + *done);
+  return absl::OkStatus();
 }
 
 absl::Status KillServer(pgserver::PrivateServer& server) {
