@@ -12,6 +12,7 @@
 #include "client/lib/fake_control_service.h"
 #include "common/dag/spec.h"
 #include "common/testing/fake_clock.h"
+#include "common/testing/temp_dir.h"
 #include "penstock/v1/worker.pb.h"
 
 namespace penstock::client {
@@ -28,13 +29,9 @@ constexpr char kDag[] = "dag: etl\nfiles: [\"*.sh\"]\ntasks: {load: {sh: ./load.
 class AppTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "cli-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
     server_.Start();
     variables_ = {{"HOME", folder_}, {"PENSTOCK_ADDRESS", server_.address()}, {"TERM", "xterm"}};
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   // Runs one command; what it prints is in out_ and err_.
   int Run(const std::vector<std::string>& words, const std::string& input = "") {
@@ -114,7 +111,8 @@ class AppTest : public ::testing::Test {
     };
   }
 
-  std::string folder_;
+  const testing::TempDir temp_{"cli"};
+  const std::string folder_ = temp_.path().string();
   std::map<std::string, std::string> variables_;
   FakeServer server_;
   testing::FakeClock clock_;

@@ -28,6 +28,28 @@ class ControlTest : public ClusterTest {
     request.set_dag(dag);
     return request;
   }
+  // A run of the chain that is asked for and not answered yet.
+  class PendingRun {
+   public:
+    explicit PendingRun(Node& node) {
+      node.control->async()->CreateRun(context_.get(), &request_, &run_, [this](grpc::Status s) {
+        status_ = std::move(s);
+        done_.Set();
+      });
+    }
+    const v1::Run& Wait() {
+      done_.Wait();
+      EXPECT_TRUE(status_.ok()) << status_.error_message();
+      return run_;
+    }
+
+   private:
+    const std::unique_ptr<grpc::ClientContext> context_ = Context();
+    const v1::CreateRunRequest request_ = NewRun();
+    v1::Run run_;
+    grpc::Status status_;
+    service::Event done_;
+  };
   v1::RunRef Ref(int64_t id) {
     v1::RunRef ref;
     ref.set_id(id);
@@ -272,39 +294,20 @@ TEST_F(ControlTest, WaitsForAnOwnerUntilOneIsThere) {
   ApplyChain(first_);
   world_.Own(DomainId(1), 0);
   const int before = world_.signal.Count("locate");
-  v1::CreateRunRequest request = NewRun();
-  v1::Run run;
-  auto context = Context();
-  service::Event done;
-  grpc::Status status;
-  second_.control->async()->CreateRun(context.get(), &request, &run, [&](grpc::Status s) {
-    status = std::move(s);
-    done.Set();
-  });
+  PendingRun pending(second_);
   ASSERT_TRUE(world_.signal.WaitFor("locate", before + 3));
   world_.Own(DomainId(1), 2);
-  done.Wait();
-  EXPECT_TRUE(status.ok()) << status.error_message();
+  pending.Wait();
 }
 
 TEST_F(ControlTest, ARunForwardedToANodeThatDiesIsCreatedOnce) {
   ApplyChain(first_);
   first_.Stop();
   const int before = world_.signal.Count("locate");
-  v1::CreateRunRequest request = NewRun();
-  v1::Run run;
-  auto context = Context();
-  service::Event done;
-  grpc::Status status;
-  second_.control->async()->CreateRun(context.get(), &request, &run, [&](grpc::Status s) {
-    status = std::move(s);
-    done.Set();
-  });
+  PendingRun pending(second_);
   ASSERT_TRUE(world_.signal.WaitFor("locate", before + 2));  // a first try has failed
   world_.Own(DomainId(1), 2);
-  done.Wait();
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  EXPECT_FALSE(run.already_existed());
+  EXPECT_FALSE(pending.Wait().already_existed());
   // The second try looked whether the first one had been carried out.
   EXPECT_EQ(world_.catalog.reads("FindDuplicate"), 1);
   EXPECT_EQ(world_.catalog.run_count(), 1u);

@@ -199,10 +199,7 @@ class Duel {
     const core::FlushResult result = FlushLast();
     if (result.verdict != core::FlushVerdict::kCommitted) return;
     // The answer is lost now and then: the owner does not know where the fence stands.
-    if (random_.OneIn(8))
-      c.in_doubt = seq;
-    else
-      c.seq = seq;
+    (random_.OneIn(8) ? c.in_doubt : c.seq) = seq;
   }
 
   // As a connection does that delivers twice.
@@ -211,7 +208,7 @@ class Duel {
   }
 
   core::FlushResult FlushLast() {
-    const core::FlushResult model = model_.Flush(last_.epoch, last_.seq, last_.batch);
+    core::FlushResult model = model_.Flush(last_.epoch, last_.seq, last_.batch);
     const core::FlushResult postgres = store_.Flush(last_.epoch, last_.seq, last_.batch);
     Same(fmt::format("flush {} of epoch {} ({} rows): model \"{}\", PostgreSQL \"{}\"",
                      last_.seq.value(), last_.epoch.value(), last_.batch.rows(),
