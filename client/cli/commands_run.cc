@@ -67,16 +67,6 @@ std::string Describe(const Session& session, const v1::Run& run) {
   return fields.Render(session.color());
 }
 
-template <typename Request>
-absl::StatusOr<Request> ForRun(Session& session) {
-  Request request;
-  request.set_namespace_(session.name_space());
-  PENSTOCK_ASSIGN_OR_RETURN(
-      *request.mutable_run(),
-      ResolveRun(session.client(), session.name_space(), session.call().args[0]));
-  return request;
-}
-
 Result Show(Session& session) {
   PENSTOCK_ASSIGN_OR_RETURN(const auto request, ForRun<v1::GetRunRequest>(session));
   PENSTOCK_ASSIGN_OR_RETURN(const v1::Run run, session.client().GetRun(request));

@@ -65,16 +65,6 @@ std::string Remark(const Ended& ended) {
 }
 
 template <typename Request>
-absl::StatusOr<Request> ForRun(Session& session) {
-  Request request;
-  request.set_namespace_(session.name_space());
-  PENSTOCK_ASSIGN_OR_RETURN(
-      *request.mutable_run(),
-      ResolveRun(session.client(), session.name_space(), session.call().args[0]));
-  return request;
-}
-
-template <typename Request>
 absl::StatusOr<Request> ForTask(Session& session) {
   PENSTOCK_ASSIGN_OR_RETURN(const TaskRef ref, ParseTaskRef(session.call().args[1]));
   PENSTOCK_ASSIGN_OR_RETURN(Request request, ForRun<Request>(session));

@@ -11,10 +11,12 @@
 #include "absl/status/statusor.h"
 #include "client/cli/format.h"
 #include "client/cli/parse.h"
+#include "client/cli/refs.h"
 #include "client/cli/table.h"
 #include "client/lib/client.h"
 #include "client/lib/config.h"
 #include "common/base/clock.h"
+#include "common/base/status_macros.h"
 
 namespace penstock::client {
 
@@ -41,8 +43,8 @@ class Session {
   const std::string& name_space() const { return settings_.name_space; }
   Format format() const { return format_; }
   bool color() const { return color_; }
-  std::ostream& out() { return *env_.out; }
-  std::ostream& err() { return *env_.err; }
+  std::ostream& out() const { return *env_.out; }
+  std::ostream& err() const { return *env_.err; }
   absl::Time now() const { return env_.clock->Wall(); }
   // Connects when first used.
   Client& client();
@@ -66,6 +68,17 @@ class Session {
   std::unique_ptr<Client> client_;
 };
 
+// A request about the run that the command's first argument names.
+template <typename Request>
+absl::StatusOr<Request> ForRun(Session& session) {
+  Request request;
+  request.set_namespace_(session.name_space());
+  PENSTOCK_ASSIGN_OR_RETURN(
+      *request.mutable_run(),
+      ResolveRun(session.client(), session.name_space(), session.call().args[0]));
+  return request;
+}
+
 // Lists: `-o table` prints `table`, or "nothing found" on stderr when it is empty.
 template <typename Items>
 void ShowList(Session& session, const Items& items, const Table& table) {
@@ -75,6 +88,7 @@ void ShowList(Session& session, const Items& items, const Table& table) {
     return;
   }
   std::vector<const google::protobuf::Message*> messages;
+  messages.reserve(static_cast<size_t>(items.size()));
   for (const auto& item : items) messages.push_back(&item);
   session.out() << RenderList(messages, session.format());
 }

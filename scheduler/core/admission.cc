@@ -212,7 +212,7 @@ void Admission::BeginRound(SteadyTime now) {
 }
 
 Admission::Candidate Admission::TopOf(WorkClass& cls, NamespaceId ns, NamespaceQueue& queue,
-                                      SteadyTime now) {
+                                      SteadyTime now) const {
   Line* oldest = *queue.age.begin();
   const bool aged = oldest->waiting_since_us <= now.micros() - ageing_bound_us_;
   return {&cls, ns, &queue, aged ? oldest : *queue.order.begin(), aged};

@@ -99,9 +99,9 @@ class Admission {
   std::optional<Pick> Next(SteadyTime now);
 
   // Charges a lease that a load found; no limit is checked (it was, when it was given).
-  void Charge(ClassId cls, Session* session);
+  void Charge(ClassId id, Session* session);
   // Gives pool slots and the session's resources back (not the credit). `session` may be null.
-  void Release(ClassId cls, Session* session);
+  void Release(ClassId id, Session* session);
 
   // Why an instance that stands in line there is not served; kInLine when nothing blocks it.
   struct Verdict {
@@ -132,7 +132,7 @@ class Admission {
   bool HasRoom(const WorkClass& cls) const;
   void ReservePool(ClassId id, WorkClass& cls);
   std::optional<Candidate> Best(SteadyTime now);
-  Candidate TopOf(WorkClass& cls, NamespaceId ns, NamespaceQueue& queue, SteadyTime now);
+  Candidate TopOf(WorkClass& cls, NamespaceId ns, NamespaceQueue& queue, SteadyTime now) const;
   bool Better(const Candidate& a, const Candidate& b) const;
   Pick Serve(const Candidate& candidate, Session* session, SteadyTime now);
   Verdict JudgePool(const WorkClass& cls, ClassId id) const;

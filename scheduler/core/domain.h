@@ -188,7 +188,7 @@ class Domain {
   bool Do(const AddNamespace& c, const Command& command, Reply* reply, Now now);
   bool Do(const DrainWorker& c, const Command& command, Reply* reply, Now now);
   absl::Status CheckBacklog(const CreateRuns& c) const;
-  absl::Status CheckNewRun(const NewRun& run, const DagState& dag) const;
+  absl::Status CheckNewRun(const NewRun& wanted, const DagState& dag) const;
   absl::Status CheckPools(const dag::Topology& topology) const;
   const Run* FindByKeys(const NewRun& wanted) const;
   bool ShowsEnding(const DomainFacts& loaded) const;

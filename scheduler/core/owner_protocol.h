@@ -137,7 +137,6 @@ class OwnerProtocol {
   void RequeueApplied();
   bool ApplyOne(Now now);
   void KeepTrust(const SessionConfirmed& confirmed);
-  void Deliver(Effects effects);
   void StartReload(FlushSeq in_doubt, std::string_view why, Now now);
   void WaitForLeases(const DomainFacts& facts, Now now);
   void Poisoned(const FlushResult& result, Now now);
