@@ -118,6 +118,8 @@ class FakeEngine final : public engine::Engine {
 
   // The next `count` commands are refused as if the domain had just moved.
   void RefuseNext(int count) { refusals_ = count; }
+  // The next retry of a run finds that it has ended since its rows were read.
+  void EndRunBeforeRetry() { ended_late_ = 1; }
   void TellWatches() {
     std::vector<std::shared_ptr<std::function<void()>>> due;
     {
@@ -164,6 +166,10 @@ class FakeEngine final : public engine::Engine {
     reply->runs.push_back(row);
   }
   void Do(const core::RetryRun& command, core::Reply* reply) {
+    if (ended_late_.exchange(0) > 0) {
+      reply->status = absl::AbortedError("the run has ended since it was looked up");
+      return;
+    }
     if (command.loaded == nullptr) {
       reply->status = absl::NotFoundError("the run does not exist any more");
       return;
@@ -187,6 +193,7 @@ class FakeEngine final : public engine::Engine {
   World& world_;
   const SchedulerId self_;
   std::atomic<int> refusals_{0};
+  std::atomic<int> ended_late_{0};
   Mutex mu_;
   std::vector<std::weak_ptr<std::function<void()>>> watches_ ABSL_GUARDED_BY(mu_);
 };

@@ -267,6 +267,23 @@ TEST_F(ControlTest, CancelsAndRetriesThroughAnyNode) {
   EXPECT_EQ(retried.run().state(), v1::RUN_STATE_RUNNING);
 }
 
+TEST_F(ControlTest, RetriesARunThatEndsAtThatVeryMoment) {
+  ApplyChain(first_);
+  const v1::Run run = Create(first_);
+  v1::CancelRunRequest cancel;
+  *cancel.mutable_run() = Ref(run.id());
+  for (Node* asked : {&first_, &second_}) {
+    v1::Run cancelled;
+    ASSERT_TRUE(first_.control->CancelRun(Context().get(), cancel, &cancelled).ok());
+    first_.engine.EndRunBeforeRetry();
+    v1::RetryRunRequest retry;
+    *retry.mutable_run() = Ref(run.id());
+    v1::RetryRunResponse retried;
+    const grpc::Status status = asked->control->RetryRun(Context().get(), retry, &retried);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+}
+
 TEST_F(ControlTest, DoesNotShowRunsOfOtherNamespaces) {
   ApplyChain(first_);
   const v1::Run run = Create(first_);

@@ -300,6 +300,11 @@ void RunHandlers::RetryHere(const store::NamespaceRecord& ns, const v1::RunRef& 
   }
   Execute(s_, ns.domain, std::move(command), actor,
           [ns, run = *run, response, done](const core::Reply& reply) {
+            // It has ended since its rows were read, and nothing was decided: the router looks and
+            // asks again.
+            if (absl::IsAborted(reply.status)) {
+              return done(absl::UnavailableError(reply.status.message()));
+            }
             *response = ToProto(reply.runs.empty() ? run.row : reply.runs[0], ns.name, run.dag_name,
                                 run.version_number);
             done(reply.status);
