@@ -204,8 +204,11 @@ TEST_F(FlushTest, StartOfAnAttemptThatEndedIsIgnored) {
   owner_.MustFlush(batch);
   EXPECT_EQ(Row({run, 0, -1}).state, TaskState::kSuccess);
   FlushBatch ghost;
-  ghost.started.push_back({{run, 5, -1}, 1, 7});
+  const RunId other = StartRun("other").id;
+  ghost.started.push_back({{run, 0, -1}, 1, 7});  // has ended: ignored
+  ghost.started.push_back({{other, 5, -1}, 1, 7});
   ExpectRejected(ghost, "stale start");
+  EXPECT_EQ(culprit_, other);
 }
 
 TEST_F(FlushTest, StaleRunUpdateRejectsTheWholeFlush) {
