@@ -18,6 +18,7 @@ constexpr int kMaxQueues = 200;
 constexpr int kMaxLabels = 200;
 constexpr int kMaxSlots = 100'000;
 constexpr size_t kMaxLabelBytes = 1024;
+constexpr int kMaxDeadSessions = 1000;
 
 void CheckLists(const v1::WorkerHello& hello, Checker* check) {
   check->Range("queues: their number", hello.queues_size(), 1, kMaxQueues);
@@ -27,6 +28,7 @@ void CheckLists(const v1::WorkerHello& hello, Checker* check) {
     check->Name("labels", key);
     check->Text("labels: value", value, kMaxLabelBytes);
   }
+  check->Range("dead_sessions: their number", hello.dead_sessions_size(), 0, kMaxDeadSessions);
   check->Range("custom_resources: their number",
                static_cast<int64_t>(hello.custom_resources().size()), 0, kMaxLabels);
   for (const auto& [key, value] : hello.custom_resources()) {

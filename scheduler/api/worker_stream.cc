@@ -101,7 +101,12 @@ absl::Status WorkerStream::TakeHello(const v1::WorkerHello& hello) {
   welcome->set_session_term_ms(absl::ToInt64Milliseconds(links_.session_term));
   mailbox_->Send(std::move(message));
   absl::Status attached = links_.hub.Attach(info, mailbox_);
-  if (attached.ok()) session_ = info.id.value();
+  if (attached.ok()) {
+    session_ = info.id.value();
+    for (const int64_t dead : hello.dead_sessions()) {
+      if (dead != session_) links_.hub.OnSessionDead(SessionId(dead));
+    }
+  }
   if (!absl::IsAlreadyExists(attached)) return attached;
   v1::SchedulerMessage duplicate;
   duplicate.add_ended()->set_reason(v1::DomainEnd::REASON_DUPLICATE_SESSION);

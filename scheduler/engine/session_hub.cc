@@ -1,5 +1,6 @@
 #include "scheduler/engine/session_hub.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status.h"
@@ -119,13 +120,23 @@ std::vector<DomainId> SessionHub::OnRenew(SessionId session) {
 }
 
 void SessionHub::OnSessionDead(SessionId session) {
+  constexpr size_t kRemembered = 1000;
   MutexLock lock(&mu_);
+  if (std::find(dead_.begin(), dead_.end(), session) == dead_.end()) dead_.push_back(session);
+  if (dead_.size() > kRemembered) dead_.pop_front();
   for (const auto& [domain, owner] : owners_) owner.inbox->Post(core::SessionDead{session});
+}
+
+void SessionHub::TellOfTheDead(DomainInbox* inbox) {
+  std::vector<core::Event> deaths;
+  for (const SessionId id : dead_) deaths.push_back(core::SessionDead{id});
+  if (!deaths.empty()) inbox->Post(std::move(deaths));
 }
 
 void SessionHub::Register(DomainId domain, Epoch epoch, DomainInbox* inbox) {
   MutexLock lock(&mu_);
   owners_[domain] = {epoch, inbox};
+  TellOfTheDead(inbox);
   for (auto& [id, session] : sessions_) Offer(session, domain, epoch);
 }
 
@@ -133,6 +144,7 @@ void SessionHub::Resync(DomainId domain) {
   MutexLock lock(&mu_);
   const auto owner = owners_.find(domain);
   if (owner == owners_.end()) return;
+  TellOfTheDead(owner->second.inbox);
   for (auto& [id, session] : sessions_) Offer(session, domain, owner->second.epoch);
 }
 

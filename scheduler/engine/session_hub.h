@@ -2,6 +2,7 @@
 // Where worker streams meet the owners: the only path between a connected session and the domains
 // that this process owns. Knows nothing of gRPC.
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,6 +94,8 @@ class SessionHub {
                 std::vector<core::Event> events);
   // Confirms a renewal: the domains durably bound to this session whose owner's lease holds now.
   std::vector<DomainId> OnRenew(SessionId session);
+  // Proven death. Told to all owners of this process, and again to each that loads its domain: what
+  // it was told before, it may have forgotten with a flush that failed.
   void OnSessionDead(SessionId session);
 
   // ---- Owner side ----
@@ -128,6 +131,7 @@ class SessionHub {
     DomainInbox* inbox = nullptr;
   };
   void Offer(Session& session, DomainId domain, Epoch epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TellOfTheDead(DomainInbox* inbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Owner* BoundOwner(Session& session, DomainId domain, Epoch epoch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -136,6 +140,7 @@ class SessionHub {
   absl::btree_map<SessionId, Session> sessions_ ABSL_GUARDED_BY(mu_);
   absl::btree_map<DomainId, Owner> owners_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> fleet_ ABSL_GUARDED_BY(mu_);
+  std::deque<SessionId> dead_ ABSL_GUARDED_BY(mu_);  // the latest ones
   int64_t next_binding_ ABSL_GUARDED_BY(mu_) = 1;
   int64_t next_offer_ ABSL_GUARDED_BY(mu_) = 1;
 };

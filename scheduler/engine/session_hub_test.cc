@@ -195,5 +195,16 @@ TEST_F(SessionHubTest, PassesADeathOnToAllOwners) {
   EXPECT_THAT(other.All<core::SessionDead>(), SizeIs(1));
 }
 
+// An owner that was just loading when the guardian reported would wait for the lease to end.
+TEST_F(SessionHubTest, TellsOfADeathAgainToWhoeverLoadsTheDomainLater) {
+  hub_.OnSessionDead(SessionId(5));
+  hub_.OnSessionDead(SessionId(5));
+  hub_.Register(kDomain, Epoch(3), &inbox_);
+  ASSERT_THAT(inbox_.All<core::SessionDead>(), SizeIs(1));
+  EXPECT_EQ(inbox_.All<core::SessionDead>()[0].session, SessionId(5));
+  hub_.Resync(kDomain);
+  EXPECT_THAT(inbox_.All<core::SessionDead>(), SizeIs(2));
+}
+
 }  // namespace
 }  // namespace penstock::engine

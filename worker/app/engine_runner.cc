@@ -9,6 +9,7 @@ void EngineRunner::SetLastWords(const std::vector<SessionId>& sessions,
   std::vector<int64_t> ids;
   ids.reserve(sessions.size());
   for (const SessionId session : sessions) ids.push_back(session.value());
+  engine_->guardian().LeaveSessions(sessions);
   engine_->SetLastWords({program_, "--report-session-death", fmt::format("{}", fmt::join(ids, ",")),
                          "--schedulers", fmt::format("{}", fmt::join(schedulers, ","))});
 }

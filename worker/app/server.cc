@@ -123,13 +123,17 @@ absl::Status Server::Start() {
     obs::Info("asked to end", {{"signal", signal}});
     ending_.Set();
   });
-  agent_ = std::make_unique<Agent>(AgentOptions(config_, clock_,
-                                                [this] {
-                                                  obs::Error("another process uses this session");
-                                                  failed_ = duplicate_ = true;
-                                                  ending_.Set();
-                                                }),
-                                   clock_, runner_, registry_);
+  Agent::Options options = AgentOptions(config_, clock_, [this] {
+    obs::Error("another process uses this session");
+    failed_ = duplicate_ = true;
+    ending_.Set();
+  });
+  options.introduction.dead_sessions = engine_->guardian().dead_sessions();
+  if (!options.introduction.dead_sessions.empty()) {
+    obs::Info("speaks for earlier workers on this machine",
+              {{"dead_sessions", options.introduction.dead_sessions.size()}});
+  }
+  agent_ = std::make_unique<Agent>(std::move(options), clock_, runner_, registry_);
   runner_.Connect(engine_.get(), agent_.get());
   engine_thread_ = std::make_unique<service::Thread>("engine", [this] {
     if (const absl::Status status = engine_->Run(); !status.ok()) {

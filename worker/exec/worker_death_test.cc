@@ -160,6 +160,9 @@ TEST_F(WorkerDeathTest, WhenAllGuardsDieWithMainTheNextWorkerEndsTheRest) {
   waitpid(main_->pid, nullptr, 0);
   main_.reset();
   ASSERT_TRUE(Eventually([&] { return !FamilyIsComplete(); })) << "the first process must die";
+  for (const PidIdentity& guard : guards_) {
+    ASSERT_TRUE(Eventually([&] { return !IsAlive(guard); }));
+  }
   Engine::Options options;
   options.guardian.root = File("work");
   options.guardian.program = GuardianProgram();
@@ -171,9 +174,37 @@ TEST_F(WorkerDeathTest, WhenAllGuardsDieWithMainTheNextWorkerEndsTheRest) {
   int alive = 0;
   for (const PidIdentity& member : family_) alive += IsAlive(member) ? 1 : 0;
   EXPECT_LE(alive, 1);
+  EXPECT_EQ((*engine)->guardian().dead_sessions(), std::vector<SessionId>{SessionId(77)})
+      << "it speaks for the dead";
   EXPECT_TRUE(Eventually([&] {  // only the present life is left
     return std::distance(fs::directory_iterator(File("work")), fs::directory_iterator()) == 1;
   }));
+}
+
+// Two workers on one machine, of the same name perhaps: neither is proof of the other's death.
+TEST_F(WorkerDeathTest, AWorkerSpeaksForNobodyWhoLives) {
+  StartWorker(absl::Hours(1));
+  Engine::Options options;
+  options.guardian.root = File("work");
+  options.guardian.program = GuardianProgram();
+  options.guardian.use_cgroups = false;
+  Recorder recorder;
+  {
+    const auto beside = Engine::Start(options, RealClock(), recorder);
+    ASSERT_TRUE(beside.ok()) << beside.status();
+    EXPECT_TRUE((*beside)->guardian().dead_sessions().empty());
+  }
+  // Main is dead, its guards are not: they have not killed the attempts yet, and will report.
+  for (const PidIdentity& guard : guards_) SendSignal(guard, SIGSTOP);
+  SendSignal(*main_, SIGKILL);
+  waitpid(main_->pid, nullptr, 0);
+  main_.reset();
+  {
+    const auto next = Engine::Start(options, RealClock(), recorder);
+    ASSERT_TRUE(next.ok()) << next.status();
+    EXPECT_TRUE((*next)->guardian().dead_sessions().empty());
+  }
+  for (const PidIdentity& guard : guards_) SendSignal(guard, SIGKILL);
 }
 
 }  // namespace

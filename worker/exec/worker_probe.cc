@@ -1,7 +1,7 @@
 // A worker reduced to its engine, for tests that kill or stop the whole process:
 //   worker_probe ROOT GUARDIAN LEASE_MS LAST_WORDS COMMAND
 // Runs COMMAND as one attempt, extends its lease as a worker does, and exits with its cause.
-// LAST_WORDS is a file that the guardian creates if this process dies unasked.
+// Its session is 77. LAST_WORDS is a file that the guardian creates if this process dies unasked.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -38,6 +38,7 @@ class Probe : public AttemptListener {
     const absl::Duration lease = absl::Milliseconds(std::atoi(argv[3]));
     service::Thread thread("exec", [&] { (void)(*engine)->Run(); });
     (*engine)->SetLastWords({"/usr/bin/touch", argv[4]});
+    (*engine)->guardian().LeaveSessions({SessionId(77)});
     Launch(**engine, lease, argv[5]);
     while (!finished_.WaitFor(lease / 10)) {
       (*engine)->ExtendLease(DomainId(1), RealClock().Steady() + lease);

@@ -18,6 +18,7 @@
 #include "common/process/child.h"
 #include "common/process/process_tree.h"
 #include "common/process/spawn.h"
+#include "worker/guard/legacy.h"
 #include "worker/guard/packet.h"
 #include "worker/guard/wire.h"
 
@@ -67,13 +68,29 @@ absl::StatusOr<std::filesystem::path> MakeRoot(const std::filesystem::path& root
   return full;
 }
 
-absl::StatusOr<pid_t> StartProgram(const std::vector<std::string>& argv, int socket) {
+// Our own environment and the mark by which the guardian of `life` is found.
+std::vector<std::string> GuardianEnvironment(const std::string& life) {
+  std::vector<std::string> entries;
+  for (char** entry = environ; *entry != nullptr; ++entry) entries.emplace_back(*entry);
+  entries.push_back(fmt::format("{}={}", kGuardianVariable, life));
+  return entries;
+}
+
+std::vector<const char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<const char*> pointers;
-  for (const std::string& text : argv) pointers.push_back(text.c_str());
+  for (const std::string& text : texts) pointers.push_back(text.c_str());
   pointers.push_back(nullptr);
+  return pointers;
+}
+
+absl::StatusOr<pid_t> StartProgram(const std::vector<std::string>& argv, const std::string& life,
+                                   int socket) {
+  const std::vector<const char*> pointers = Pointers(argv);
+  const std::vector<std::string> environment = GuardianEnvironment(life);
+  const std::vector<const char*> entries = Pointers(environment);
   ChildPlan plan;
   plan.argv = pointers.data();
-  plan.envp = environ;
+  plan.envp = entries.data();
   plan.stdout_fd = STDERR_FILENO;
   plan.stderr_fd = STDERR_FILENO;
   plan.pass_fd = socket;
@@ -112,14 +129,20 @@ absl::StatusOr<std::unique_ptr<GuardianClient>> GuardianClient::Start(const Opti
   std::unique_ptr<GuardianClient> client(new GuardianClient());
   client->life_ = ToString(*self);
   client->life_dir_ = root / client->life_;
+  const std::vector<Legacy> legacies = FindLegacies(root);  // the guardian removes them
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::vector<std::string> argv = {
       options.program.empty() ? DefaultProgram() : options.program, root.string(), client->life_,
       std::to_string(kWireVersion), options.use_cgroups ? "1" : "0"};
-  PENSTOCK_ASSIGN_OR_RETURN(client->pid_, StartProgram(argv, sockets.second.get()));
+  PENSTOCK_ASSIGN_OR_RETURN(client->pid_, StartProgram(argv, client->life_, sockets.second.get()));
   client->socket_ = std::move(sockets.first);
   sockets.second.Reset();
   PENSTOCK_RETURN_IF_ERROR(client->WaitUntilReady());
+  for (const Legacy& legacy : legacies) {
+    if (!NothingRuns(legacy)) continue;  // its guardian is about to speak for it
+    client->dead_sessions_.insert(client->dead_sessions_.end(), legacy.sessions.begin(),
+                                  legacy.sessions.end());
+  }
   return client;
 }
 
@@ -182,6 +205,11 @@ absl::Status GuardianClient::SetLastWords(const std::vector<std::string>& argv) 
   const LastWords message{MessageKind::kLastWords, static_cast<uint32_t>(argv.size())};
   if (!Send(socket_.get(), message, body)) return ErrnoStatus("cannot reach the guardian", errno);
   return absl::OkStatus();
+}
+
+void GuardianClient::LeaveSessions(std::vector<SessionId> sessions) const {
+  sessions.insert(sessions.begin(), dead_sessions_.begin(), dead_sessions_.end());
+  guard::LeaveSessions(life_dir_, std::move(sessions));
 }
 
 void GuardianClient::Quit() { Send(socket_.get(), Plain{MessageKind::kQuit}); }

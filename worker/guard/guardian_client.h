@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/ids.h"
 #include "common/process/unique_fd.h"
 
 namespace penstock::worker::guard {
@@ -54,6 +55,12 @@ class GuardianClient {
   // for its end.
   void EndEverything();
 
+  // Sessions of earlier workers on this machine that nobody may have spoken for; nothing of them
+  // runs any more. As of Start().
+  const std::vector<SessionId>& dead_sessions() const { return dead_sessions_; }
+  // Leaves these, and those above, for the next worker on this machine. Replaces what was left.
+  void LeaveSessions(std::vector<SessionId> sessions) const;
+
   // Where attempts of this life get their directories.
   const std::filesystem::path& life_dir() const { return life_dir_; }
   // The value of kLifeVariable for this life's attempts.
@@ -70,6 +77,7 @@ class GuardianClient {
   pid_t pid_ = 0;
   std::string life_;
   std::filesystem::path life_dir_;
+  std::vector<SessionId> dead_sessions_;
   bool has_memory_cgroups_ = false;
 };
 

@@ -215,6 +215,7 @@ v1::WorkerHello ToProto(const Introduction& introduction, SessionId session,
   hello.set_started_at_us(introduction.started_at_us);
   hello.set_incarnation(incarnation.value());
   hello.set_version(introduction.version);
+  for (const SessionId dead : introduction.dead_sessions) hello.add_dead_sessions(dead.value());
   return hello;
 }
 

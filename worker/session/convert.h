@@ -31,6 +31,7 @@ struct Introduction {
   int slots = 1;
   int64_t started_at_us = 0;
   std::string version;
+  std::vector<SessionId> dead_sessions;  // of earlier workers on this machine, proven to be dead
 };
 v1::WorkerHello ToProto(const Introduction& introduction, SessionId session,
                         Incarnation incarnation);

@@ -22,7 +22,7 @@ class Runner {
   virtual void ExtendLease(DomainId domain, SteadyTime deadline) = 0;
   // Stops and resumes taking the attempt's output; a task that goes on writing then waits.
   virtual void PauseOutput(const AttemptKey& key, bool paused) = 0;
-  // What is to be reported, and to whom, when this process dies.
+  // What is to be reported, and to whom, when this process dies. Writes a small file.
   virtual void SetLastWords(const std::vector<SessionId>& sessions,
                             const std::vector<std::string>& schedulers) = 0;
 };
