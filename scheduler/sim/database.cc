@@ -26,7 +26,8 @@ void Database::Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::Flush
   const int64_t life = life_;
   const int64_t connection = c->life;
   // Sometimes the connection breaks, before or after the commit.
-  const bool breaks = world_.options().faults && !world_.quiet() && world_.random().OneIn(120);
+  const bool breaks = world_.options().faults &&
+                      world_.options().lost_answers && !world_.quiet() && world_.random().OneIn(120);
   const bool arrives = !breaks || world_.random().OneIn(2);
   loop.At(at_us, [=, this] {
     core::FlushResult result{core::FlushVerdict::kUnknown, absl::UnavailableError("lost"), RunId()};

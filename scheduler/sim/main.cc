@@ -3,8 +3,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
+#include <sstream>
 #include <string>
+#include <utility>
 
+#include "scheduler/sim/shrink.h"
 #include "scheduler/sim/world.h"
 
 namespace {
@@ -13,6 +17,8 @@ using penstock::sim::Mutation;
 using penstock::sim::Mutations;
 using penstock::sim::Options;
 using penstock::sim::Report;
+using penstock::sim::Shrink;
+using penstock::sim::Shrunk;
 using penstock::sim::World;
 
 constexpr const char* kHelp =
@@ -26,6 +32,8 @@ constexpr const char* kHelp =
     "  --mutation M    make a deliberate mistake; expects a violation: exit 0 when one is found\n"
     "  --mutations     every mutation in turn, each within the given seeds\n"
     "  --verbose       tell the story (with one seed)\n"
+    "  --shrink        leave out of a failing seed's story what the violation does not need\n"
+    "  --skip-faults N,M,...  --no-users  --no-lost-answers   what was left out\n"
     "A failing seed is printed with what was violated; the same seed replays it.\n";
 
 struct Settings {
@@ -33,29 +41,42 @@ struct Settings {
   int seeds = 20;
   int64_t total = 0;
   bool all_mutations = false;
+  bool shrink = false;
 };
+
+std::set<int> Numbers(const std::string& list) {
+  std::set<int> numbers;
+  std::istringstream in(list);
+  for (std::string word; std::getline(in, word, ',');) numbers.insert(std::atoi(word.c_str()));
+  return numbers;
+}
+
+bool ParseSwitch(const std::string& flag, Settings* s) {
+  if (flag == "--no-faults") s->options.faults = false;
+  else if (flag == "--no-users") s->options.users = false;
+  else if (flag == "--no-lost-answers") s->options.lost_answers = false;
+  else if (flag == "--verbose") s->options.verbose = true;
+  else if (flag == "--mutations") s->all_mutations = true;
+  else if (flag == "--shrink") s->shrink = true;
+  else return false;
+  return true;
+}
+
 
 bool Parse(int argc, char** argv, Settings* s) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag == "--no-faults") {
-      s->options.faults = false;
-      continue;
-    }
-    if (flag == "--verbose") {
-      s->options.verbose = true;
-      continue;
-    }
-    if (flag == "--mutations") {
-      s->all_mutations = true;
-      continue;
-    }
+    if (ParseSwitch(flag, s)) continue;
     if (i + 1 >= argc) return false;
     const std::string value = argv[++i];
     if (flag == "--mutation") {
       const auto it = Mutations().find(value);
       if (it == Mutations().end()) return false;
       s->options.mutation = it->second;
+      continue;
+    }
+    if (flag == "--skip-faults") {
+      s->options.skipped_faults = Numbers(value);
       continue;
     }
     const int64_t number = std::atoll(value.c_str());
@@ -71,6 +92,26 @@ bool Parse(int argc, char** argv, Settings* s) {
   return true;
 }
 
+// What is left when everything is left out that can be, and how to see it again.
+void TellShort(const Options& failing) {
+  constexpr int kTries = 400;
+  const Shrunk shrunk = Shrink(failing, kTries);
+  const Options& o = shrunk.options;
+  std::printf("the shortest of %d stories:\n", shrunk.tries);
+  for (const std::string& line : shrunk.report.story) std::printf("  %s\n", line.c_str());
+  for (const std::string& text : shrunk.report.violations) std::printf("  %s\n", text.c_str());
+  std::printf("  --seed %llu --seeds 1 --tasks %lld --schedulers %d --workers %d%s%s",
+              static_cast<unsigned long long>(o.seed), static_cast<long long>(o.tasks),
+              o.schedulers, o.workers, o.users ? "" : " --no-users",
+              o.lost_answers ? "" : " --no-lost-answers");
+  const char* before = " --skip-faults ";
+  for (const int number : o.skipped_faults) {
+    if (number >= shrunk.report.faults_planned) break;
+    std::printf("%s%d", std::exchange(before, ","), number);
+  }
+  std::printf(" --verbose\n");
+}
+
 // The number of seeds with a violation; stops at the first.
 int RunSeeds(Settings s, Report* sum) {
   const uint64_t first = s.options.seed;
@@ -83,10 +124,12 @@ int RunSeeds(Settings s, Report* sum) {
     sum->reloads += report.reloads;
     sum->faults += report.faults;
     sum->flushes += report.flushes;
+    sum->met.insert(report.met.begin(), report.met.end());
     sum->virtual_seconds += report.virtual_seconds;
     if (report.violations.empty()) continue;
     std::printf("seed %llu violates:\n", static_cast<unsigned long long>(s.options.seed));
     for (const std::string& text : report.violations) std::printf("  %s\n", text.c_str());
+    if (s.shrink) TellShort(s.options);
     return 1;
   }
   return 0;
@@ -95,10 +138,12 @@ int RunSeeds(Settings s, Report* sum) {
 void Print(const Report& sum, double seconds) {
   std::printf(
       "%lld task instances ended, %lld attempts, %lld flushes, %lld faults, %lld takeovers, "
-      "%lld reloads in %.1f s (%.0f virtual s)\n",
+      "%lld reloads, %zu of %zu faults met at their moments, in %.1f s (%.0f virtual s)\n",
       static_cast<long long>(sum.completed), static_cast<long long>(sum.launched),
       static_cast<long long>(sum.flushes), static_cast<long long>(sum.faults),
-      static_cast<long long>(sum.takeovers), static_cast<long long>(sum.reloads), seconds,
+      static_cast<long long>(sum.takeovers), static_cast<long long>(sum.reloads),
+      sum.met.size(),
+      penstock::sim::kFaultKinds * penstock::sim::kMoments, seconds,
       sum.virtual_seconds);
 }
 

@@ -216,6 +216,7 @@ void SimScheduler::FollowOwnership() {
     } else {
       hub_->Register(kDomain, protocol_->epoch(), this);
       registered_ = protocol_->epoch();
+      world_.Reached(Moment::kOwned);
       world_.Tell(fmt::format("scheduler {} owns epoch {}", index_, registered_.value()));
     }
   }
@@ -232,6 +233,7 @@ void SimScheduler::FollowOwnership() {
 // ---- Requests ----
 
 void SimScheduler::Carry(const core::OwnerProtocol::TakeOver& r) {
+  world_.Reached(Moment::kTakeOver);
   world_.database().TakeOver(
       connection_.get(), self_, r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
         if (life != life_) return;
@@ -243,6 +245,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::TakeOver& r) {
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
+  world_.Reached(Moment::kReload);
   world_.database().Reload(
       connection_.get(), r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
         if (life != life_) return;
@@ -254,6 +257,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Flush& r) {
+  world_.Reached(Moment::kFlush);
   if (world_.options().mutation != Mutation::kNone) ActEarly(*protocol_->in_flight());
   world_.database().Flush(
       connection_.get(), r.epoch, r.seq, *r.batch, [this, life = life_](core::FlushResult result) {
@@ -323,6 +327,7 @@ void SimScheduler::Act(core::Effects& effects) {
     mail.acks.push_back(ack);
     hub_->Deliver(kDomain, ack.session, core::BindingId(), std::move(mail));
   }
+  if (!effects.ended.empty()) world_.Reached(Moment::kSessionLost);
   for (const core::EndSession& end : effects.ended) {
     engine::SessionMail mail;
     mail.session_lost = true;

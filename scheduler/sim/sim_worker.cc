@@ -78,6 +78,11 @@ void SimWorker::Start() {
   options.slots = world_.options().slots;
   options.max_prefetch = world_.options().slots;
   core_ = std::make_unique<worker::WorkerCore>(options);
+  if (world_.options().mutation == Mutation::kNamesAreProof && life_ > 1) {
+    const auto& neighbour = world_.workers()[(static_cast<size_t>(index_) + 1) %
+                                             world_.workers().size()];
+    if (neighbour->alive()) left_ = neighbour->sessions();
+  }
   for (int s = 0; s < world_.options().schedulers; ++s) Connect(options.first_session, s);
   RenewLater();
 }
@@ -132,6 +137,11 @@ void SimWorker::LoseNode() {
   }
 }
 
+void SimWorker::KillAllAtOnce() {
+  for (const SessionId session : core_->sessions()) left_.push_back(session);
+  LoseNode();
+}
+
 void SimWorker::Pause() {
   world_.Tell(fmt::format("worker {} stopped", index_));
   paused_ = true;
@@ -178,6 +188,7 @@ void SimWorker::Connect(SessionId session, int scheduler) {
           Settle(std::move(fx));
         });
         if (!s.hub().Attach(info, links_.at(id).stream).ok()) Broken(id);
+        for (const SessionId dead : left_) s.hub().OnSessionDead(dead);
       });
     });
   });

@@ -23,6 +23,9 @@ class SimWorker {
   void Start();            // a new main process with a new guardian
   void KillMain();         // SIGKILL: the guardian kills the attempts and reports the death
   void LoseNode();         // everything is gone, nobody is told
+  // Main process, guardian and attempts are killed at once; the next worker on this machine, which
+  // Start() is then, finds what they left and speaks for them.
+  void KillAllAtOnce();
   void Pause();            // SIGSTOP of the main process; the guardian goes on
   void Resume();
   // The network to one scheduler stalls: what is sent arrives when it heals.
@@ -30,6 +33,7 @@ class SimWorker {
   // Its kernel resets the connections, also those that it never answered on.
   void SchedulerDied(int scheduler);
 
+  std::vector<SessionId> sessions() const { return core_->sessions(); }
   bool alive() const { return alive_; }
   bool paused() const { return paused_; }
 
@@ -75,6 +79,7 @@ class SimWorker {
   std::map<worker::AttemptKey, Attempt> running_;     // ground truth
   std::map<DomainId, int64_t> deadlines_us_;          // the guardian's
   std::map<int, int64_t> stalled_until_us_;
+  std::vector<SessionId> left_;                       // on its disk, by lives that nobody reported
   std::vector<std::function<void()>> missed_;
   int64_t life_ = 0;
   int64_t next_stream_ = 1;

@@ -45,6 +45,7 @@ const std::map<std::string, Mutation, std::less<>>& Mutations() {
       {"unknown_is_failed", Mutation::kUnknownIsFailed},
       {"unknown_is_committed", Mutation::kUnknownIsCommitted},
       {"guardian_sleeps", Mutation::kGuardianSleeps},
+      {"names_are_proof", Mutation::kNamesAreProof},
       {"lose_counters", Mutation::kLoseCounters},
   };
   return all;

@@ -30,6 +30,7 @@ enum class Mutation {
   kUnknownIsFailed,      // a flush in doubt is taken for lost and its inputs are applied again
   kUnknownIsCommitted,   // a flush in doubt is taken for committed
   kGuardianSleeps,       // nobody kills attempts whose lease ended
+  kNamesAreProof,        // a worker speaks for another one of its name, which lives
   kLoseCounters,         // a load miscounts what the upstream has done
 };
 // Names as on the command line; empty for an unknown one.

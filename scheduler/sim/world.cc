@@ -243,72 +243,6 @@ void World::Unpause(DagId id) {
   loop_.After(500'000, [this, id] { Unpause(id); });
 }
 
-// ---- Faults ----
-
-void World::InjectFault() {
-  if (quiet_) return;
-  loop_.After(Micros(100'000, 6'000'000), [this] { InjectFault(); });
-  ++report_.faults;
-  SimScheduler* scheduler = schedulers_[random_.Below(schedulers_.size())].get();
-  SimWorker* worker = workers_[random_.Below(workers_.size())].get();
-  const int64_t while_us = random_.OneIn(3) ? Micros(16'000'000, 45'000'000)
-                                            : Micros(50'000, 8'000'000);
-  switch (random_.Below(10)) {
-    case 0:
-      if (!scheduler->alive()) break;
-      scheduler->Kill();
-      loop_.After(Micros(10'000, 5'000'000), [scheduler] { scheduler->Start(); });
-      break;
-    case 1:
-      if (!scheduler->alive() || scheduler->paused()) break;
-      scheduler->Pause();
-      loop_.After(while_us, [scheduler, life = scheduler->life()] {
-        if (scheduler->life() == life) scheduler->Resume();
-      });
-      break;
-    case 2:
-      scheduler->CutDatabase(true);
-      loop_.After(while_us, [scheduler] { scheduler->CutDatabase(false); });
-      break;
-    case 3:
-      if (!worker->alive()) break;
-      worker->KillMain();
-      loop_.After(Micros(100'000, 4'000'000), [worker] { worker->Start(); });
-      break;
-    case 4:
-      if (!worker->alive() || worker->paused()) break;
-      worker->Pause();
-      loop_.After(while_us, [worker] {
-        if (worker->alive() && worker->paused()) worker->Resume();
-      });
-      break;
-    case 5:
-      if (!worker->alive()) break;
-      worker->LoseNode();
-      loop_.After(Micros(3'000'000, 30'000'000), [worker] { worker->Start(); });
-      break;
-    case 6:
-      Tell("database down");
-      database_->Crash(Micros(20'000, 8'000'000));
-      break;
-    case 7:
-      // The owner loses the database, and a worker everybody but the owner.
-      for (size_t i = 0; i < schedulers_.size(); ++i) {
-        if (!schedulers_[i]->owns()) {
-          worker->Stall(static_cast<int>(i), loop_.now_us() + while_us);
-          continue;
-        }
-        schedulers_[i]->CutDatabase(true);
-        loop_.After(while_us, [s = schedulers_[i].get()] { s->CutDatabase(false); });
-      }
-      break;
-    default:
-      worker->Stall(static_cast<int>(random_.Below(schedulers_.size())),
-                    loop_.now_us() + Micros(10'000, 20'000'000));
-      break;
-  }
-}
-
 void World::CheckDigests() {
   for (auto& scheduler : schedulers_) scheduler->CompareDigest();
   loop_.After(Micros(20'000, 400'000), [this] {
@@ -326,9 +260,9 @@ Report World::Run() {
   for (auto& scheduler : schedulers_) scheduler->Start();
   for (auto& worker : workers_) worker->Start();
   SubmitSome();
-  UserActions();
+  if (options_.users) UserActions();
   CheckDigests();
-  if (options_.faults) loop_.After(500'000, [this] { InjectFault(); });
+  if (options_.faults) loop_.After(500'000, [this] { PlanFault(); });
   int64_t quiet_at_us = 0;
   int64_t next_look_us = 0;
   bool in_time = true;
@@ -354,6 +288,7 @@ Report World::Run() {
   }
   if (checker_.violations().empty()) checker_.OnQuiet(in_time);
   report_.violations = checker_.violations();
+  report_.faults_planned = next_fault_;
   report_.completed = checker_.completed();
   report_.launched = checker_.launched();
   report_.virtual_seconds = static_cast<double>(loop_.now_us()) / 1e6;

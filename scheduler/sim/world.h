@@ -4,8 +4,12 @@
 // the fleet judge and the worker's core are the production ones; what is modelled is the database,
 // the network and the processes' ways to die. The same options give the same story.
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/random.h"
@@ -20,6 +24,17 @@ class SimScheduler;
 class SimWorker;
 class Database;
 
+// What can go wrong, and when.
+enum class FaultKind {
+  kKillScheduler, kStopScheduler, kCutDatabase, kKillMain, kStopMain, kKillWhole, kLoseMachine,
+  kDatabaseDown, kCutOwner, kStall,
+};
+inline constexpr size_t kFaultKinds = 10;
+enum class Moment { kAny, kFlush, kTakeOver, kReload, kOwned, kSessionLost };
+inline constexpr size_t kMoments = 6;
+std::string_view ToString(FaultKind kind);
+std::string_view ToString(Moment moment);
+
 struct Options {
   uint64_t seed = 1;
   int64_t tasks = 2000;          // submit runs until they have this many task instances
@@ -27,6 +42,9 @@ struct Options {
   int workers = 3;
   int slots = 8;                 // of each worker
   bool faults = true;
+  std::set<int> skipped_faults;  // by number: what is left out of the story
+  bool lost_answers = true;      // connections to the database break in commits
+  bool users = true;             // cancel, retry, pause
   Mutation mutation = Mutation::kNone;
   bool verbose = false;          // tell the story on standard error
 };
@@ -38,6 +56,9 @@ struct Report {
   int64_t takeovers = 0;
   int64_t reloads = 0;
   int64_t faults = 0;
+  int faults_planned = 0;
+  std::vector<std::string> story;                    // the faults, in order
+  std::set<std::pair<Moment, FaultKind>> met;        // what happened when
   int64_t flushes = 0;
   double virtual_seconds = 0;
 };
@@ -65,6 +86,8 @@ class World {
   }
   void Tell(const std::string& line);
   bool quiet() const { return quiet_; }  // faults have stopped
+  // A fault may have waited for this.
+  void Reached(Moment moment);
 
  private:
   void MakeVersions();
@@ -75,7 +98,18 @@ class World {
   void SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const std::string& key);
   void UserActions();
   void Unpause(DagId id);
-  void InjectFault();
+  struct PlannedFault {
+    int number = 0;
+    Moment moment = Moment::kAny;
+    FaultKind kind = FaultKind::kKillScheduler;
+    SplitMix64 random;  // of its own
+  };
+  // faults.cc
+  void PlanFault();
+  void InjectFault(PlannedFault fault);
+  void KillScheduler(SimScheduler* scheduler, int64_t back_after_us);
+  void StrikeWorker(FaultKind kind, SimWorker* worker, int64_t while_us, int64_t back_after_us);
+  void CutOwner(SimWorker* worker, int64_t while_us);
   void CheckDigests();
   bool Done() const;
 
@@ -95,6 +129,9 @@ class World {
   int64_t outstanding_submits_ = 0;
   int next_key_ = 0;
   bool quiet_ = false;
+  int next_fault_ = 0;
+  std::map<std::pair<Moment, FaultKind>, int> planned_;
+  std::vector<PlannedFault> armed_;  // wait for their moment
 };
 
 }  // namespace penstock::sim
