@@ -21,7 +21,8 @@ using ::testing::HasSubstr;
 class EngineTest : public ::testing::Test, protected EngineHarness {};
 
 TEST_F(EngineTest, TellsStartOutputAndEndOnceEach) {
-  const AttemptKey key = Launch(Shell("echo out; echo err >&2; echo more"));
+  // Long enough for its start to be told before its end.
+  const AttemptKey key = Launch(Shell("echo out; echo err >&2; sleep 0.1; echo more"));
   const Report report = WaitFor(key);
   EXPECT_EQ(report.outcome, Outcome::kSuccess);
   EXPECT_EQ(report.cause, Cause::kNone);
@@ -34,6 +35,14 @@ TEST_F(EngineTest, TellsStartOutputAndEndOnceEach) {
   EXPECT_EQ(seen.reports.size(), 1U);
   EXPECT_EQ(seen.text.at(LogStream::kStdout), "out\nmore\n");
   EXPECT_EQ(seen.text.at(LogStream::kStderr), "err\n");
+}
+
+TEST_F(EngineTest, AShortAttemptsReportTellsItsStart) {
+  const AttemptKey key = Launch(Shell("echo out"));
+  const Report report = WaitFor(key);
+  EXPECT_GT(report.started_at_us, 0);
+  EXPECT_LE(recorder_.Get(key).starts, 1);
+  EXPECT_EQ(recorder_.Get(key).text.at(LogStream::kStdout), "out\n");
 }
 
 TEST_F(EngineTest, CausesOfDeathAreExact) {
