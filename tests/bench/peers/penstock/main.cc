@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "tests/bench/cluster.h"
+#include "tests/bench/runs.h"
 #include "tests/bench/shapes.h"
 
 namespace penstock::bench {
