@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <string>
+
 namespace penstock::sim {
 namespace {
+
+// A line of a story without its time.
+std::string What(const std::string& line) { return line.substr(line.find("fault")); }
 
 // A deposed owner that the database no longer stops does harm only after a fault.
 TEST(ShrinkTest, LeavesOutWhatTheViolationDoesNotNeed) {
@@ -27,15 +33,19 @@ TEST(ShrinkTest, LeavesOutWhatTheViolationDoesNotNeed) {
 TEST(FaultTest, LeavingOneOutLeavesTheOthersWhatTheyAre) {
   Options options;
   options.tasks = 400;
-  const Report all = World(options).Run();
-  options.skipped_faults = {0};
+  Report all;
+  for (options.seed = 1; options.seed < 40; ++options.seed) {
+    all = World(options).Run();
+    if (all.story.size() >= 2) break;
+  }
+  ASSERT_GE(all.story.size(), 2U);
+  int first = -1;
+  ASSERT_EQ(std::sscanf(What(all.story[0]).c_str(), "fault %d:", &first), 1) << all.story[0];
+  options.skipped_faults = {first};
   const Report without = World(options).Run();
   ASSERT_TRUE(all.violations.empty() && without.violations.empty());
-  ASSERT_GE(all.story.size(), 2U);
   ASSERT_FALSE(without.story.empty());
-  EXPECT_NE(all.story.front().find("fault 0:"), std::string::npos);
-  const auto what = [](const std::string& line) { return line.substr(line.find("fault")); };
-  EXPECT_EQ(what(without.story.front()), what(all.story[1]));
+  EXPECT_EQ(What(without.story[0]), What(all.story[1]));
 }
 
 }  // namespace
