@@ -22,9 +22,9 @@ TEST(ShrinkTest, GivesAStoryThatIsNoLongerAndStillViolates) {
     if (!whole.violations.empty()) break;
   }
   ASSERT_FALSE(whole.violations.empty());
-  const Shrunk shrunk = Shrink(options, 20);
+  const Shrunk shrunk = Shrink(options, 8);
   EXPECT_FALSE(shrunk.report.violations.empty());
-  EXPECT_LE(shrunk.tries, 20);
+  EXPECT_LE(shrunk.tries, 8);
   // How much smaller depends on the standard library's hashing.
   EXPECT_LE(shrunk.options.tasks, options.tasks);
   EXPECT_LE(shrunk.report.story.size(), whole.story.size());
