@@ -12,7 +12,7 @@
 
 namespace penstock::engine {
 
-// Belongs to one owner's thread; `reads` and the rest outlive it.
+// Not thread-safe: called with the domain's turn. `reads` and the rest outlive it.
 class Delivery {
  public:
   Delivery(DomainId domain, SessionHub& hub, store::Catalog& catalog, service::Executor& reads)

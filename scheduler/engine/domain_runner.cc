@@ -89,9 +89,7 @@ void DomainRunner::Take(SchedulerId self) {
 }
 
 void DomainRunner::Recheck() {
-  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
-    protocol_.Recheck(links_.clock.Read());
-  });
+  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { protocol_.Recheck(links_.clock.Read()); });
 }
 
 void DomainRunner::HandOver() {
@@ -132,8 +130,8 @@ void DomainRunner::InboxHint() {
 void DomainRunner::News() {
   if (on_database_.load()) return loop_.Wake();
   if (called_.exchange(true)) return;  // whoever was called has yet to look
-  const bool called =
-      links_.flushes.TryPostToIdle([this] { TakeTurns([this] { called_.store(false); }); });
+  const bool called = links_.flushes.TryPostToIdle(
+      [this] { RunStatements(TakeTurn([this] { called_.store(false); })); });
   if (called) return;
   called_.store(false);
   loop_.Wake();
@@ -142,11 +140,7 @@ void DomainRunner::News() {
 void DomainRunner::Loop(service::StopToken token) {
   do {
     watches_.Tell(links_.clock.Steady());
-    Statement statement;
-    {
-      MutexLock turn(&turn_);
-      statement = Pass();
-    }
+    Statement statement = TakeTurn([] {});
     if (statement && !PostStatement(&statement, false)) RunStatements(std::move(statement));
   } while (token.Wait(UntilDue()));
   MutexLock turn(&turn_);
@@ -183,8 +177,13 @@ absl::Duration DomainRunner::UntilDue() {
   return std::max(loop_due_ - links_.clock.Steady(), absl::ZeroDuration());
 }
 
-void DomainRunner::TakeTurns(Call first) {
-  RunStatements([first = std::move(first)] { return first; });
+DomainRunner::Statement DomainRunner::TakeTurn(const Call& first) {
+  MutexLock turn(&turn_);
+  if (ended_) return nullptr;
+  first();
+  Statement statement = Pass();
+  if (Due() < loop_due_) loop_.Wake();
+  return statement;
 }
 
 bool DomainRunner::PostStatement(Statement* statement, bool only_if_idle) {
@@ -198,13 +197,10 @@ bool DomainRunner::PostStatement(Statement* statement, bool only_if_idle) {
 void DomainRunner::RunStatements(Statement statement) {
   while (statement) {
     const Call answer = statement();
-    {
-      MutexLock turn(&turn_);
-      if (ended_) return;
+    statement = TakeTurn([&] {
+      on_database_.store(false);
       answer();
-      statement = Pass();
-      if (Due() < loop_due_) loop_.Wake();
-    }
+    });
     // Other domains are not kept waiting by a busy one.
     if (statement && links_.flushes.QueueLength() > 0 && PostStatement(&statement, false)) return;
   }
@@ -234,6 +230,7 @@ DomainRunner::Statement DomainRunner::Pass() {
   if (!step_open_) waits_since_ = SteadyTime::Infinite();
   return statement;
 }
+
 void DomainRunner::TakeIn() {
   std::vector<core::Event> events;
   std::vector<Call> calls;
@@ -322,7 +319,6 @@ DomainRunner::Call DomainRunner::Loaded(bool reload, SteadyTime began,
       {{"domain", domain_}, {"took", links_.clock.Steady() - began}, {"status", result.status()}});
   auto shared = std::make_shared<absl::StatusOr<core::LoadResult>>(std::move(result));
   return [this, shared, versions = std::move(versions)]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
-    on_database_.store(false);
     protocol_.OnLoaded(std::move(*shared), versions, links_.clock.Read());
   };
 }
@@ -343,7 +339,6 @@ DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Flush& re
                                            {"status", result.status}});
     }
     return [this, result]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
-      on_database_.store(false);
       step_open_ = false;
       committed_step_ = step_;
       protocol_.OnFlushed(result, links_.clock.Read());
@@ -358,10 +353,8 @@ DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::TakeIds& 
         block.ok()
             ? absl::StatusOr<std::pair<RunId, int64_t>>(std::pair(block->first, block->count))
             : block.status();
-    return [this, ids]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
-      on_database_.store(false);
-      protocol_.OnIds(ids, links_.clock.Read());
-    };
+    return [this, ids]()
+               ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { protocol_.OnIds(ids, links_.clock.Read()); };
   };
 }
 
@@ -369,7 +362,6 @@ DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Release& 
   return [this, request]() -> Call {
     const absl::Status status = store_->Release(request.epoch);
     return [this, status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
-      on_database_.store(false);
       protocol_.OnReleased(status, links_.clock.Read());
     };
   };

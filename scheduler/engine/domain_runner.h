@@ -75,7 +75,7 @@ class DomainRunner : public DomainInbox {
   bool owner() const { return owner_.load(); }
   // The highest flush_seq of the domain that this process knows to be committed.
   FlushSeq observed_flush_seq() const { return FlushSeq(flush_seq_.load()); }
-  // When the loop last made a pass.
+  // When a pass was last made: the domain's own thread makes one at least every second.
   SteadyTime last_pass() const { return SteadyTime::FromMicros(last_pass_us_.load()); }
 
  private:
@@ -102,15 +102,14 @@ class DomainRunner : public DomainInbox {
   void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   absl::Duration UntilDue() ABSL_LOCKS_EXCLUDED(turn_);
   SteadyTime Due() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
-  // Makes a pass after `first` and runs the statements that follow from it, on a database thread.
-  void TakeTurns(Call first) ABSL_LOCKS_EXCLUDED(turn_);
+  // Makes a pass after `first`. Returns the statement that is to be run, or null.
+  Statement TakeTurn(const Call& first) ABSL_LOCKS_EXCLUDED(turn_);
+  Statement Pass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   // Runs `statement` and those that follow from it.
   void RunStatements(Statement statement) ABSL_LOCKS_EXCLUDED(turn_);
   // The same on the database executor. False, with the statement as it was, when that takes no
   // more.
   bool PostStatement(Statement* statement, bool only_if_idle);
-  // Returns the statement that is to be run, or null.
-  Statement Pass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   void TakeIn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) ABSL_LOCKS_EXCLUDED(mu_);
   void OfferCommand(core::Command command, Engine::Done done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);

@@ -59,10 +59,7 @@ absl::StatusOr<bool> FailOverWithLoss(Stage& stage) {
   PENSTOCK_ASSIGN_OR_RETURN(const double took, TimedFailOver(*stage.fleet));
   const std::vector<int64_t> after = stage.LoadFor(absl::Seconds(15));
   PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration recovery, stage.AllEnd());
-  std::vector<int64_t> kept = before;
-  kept.insert(kept.end(), after.begin(), after.end());
-  Verdict verdict = stage.JudgeRuns(kept);
-  CheckNewLife(stage, incarnation, lost, after, &verdict.violations);
+  const Verdict verdict = JudgeNewLife(stage, incarnation, before, lost, after);
   std::printf(
       "runs kept %zu + %zu, lost with the primary %zu; attempts %lld (%lld repeated); "
       "promoted after %.1f s, longest gap %.1f s, ended %.1f s after the load\n",

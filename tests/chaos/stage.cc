@@ -43,17 +43,21 @@ bool Tell(const std::vector<std::string>& violations) {
   return violations.empty();
 }
 
-void CheckNewLife(const Stage& stage, const std::string& incarnation_before,
-                  const std::vector<int64_t>& lost, const std::vector<int64_t>& after,
-                  std::vector<std::string>* violations) {
+Verdict JudgeNewLife(const Stage& stage, const std::string& incarnation_before,
+                     const std::vector<int64_t>& before, const std::vector<int64_t>& lost,
+                     const std::vector<int64_t>& after) {
+  std::vector<int64_t> kept = before;
+  kept.insert(kept.end(), after.begin(), after.end());
+  Verdict verdict = stage.JudgeRuns(kept);
   for (const int64_t run : lost) {
     if (std::find(after.begin(), after.end(), run) != after.end()) {
-      violations->push_back(fmt::format("run id {} was given out twice", run));
+      verdict.violations.push_back(fmt::format("run id {} was given out twice", run));
     }
   }
   if (stage.Incarnation() == incarnation_before) {
-    violations->push_back("the incarnation is the old one");
+    verdict.violations.emplace_back("the incarnation is the old one");
   }
+  return verdict;
 }
 
 }  // namespace penstock::chaos

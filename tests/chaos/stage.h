@@ -54,9 +54,10 @@ absl::StatusOr<bool> NoConnections(Stage& stage);
 // lease; a worker dies together with its guardian and its tasks.
 absl::StatusOr<bool> CutWorkers(Stage& stage, std::string_view how);
 absl::StatusOr<bool> LoseNode(Stage& stage);
-// What holds in a new life of the database: `lost` runs were acknowledged and are gone.
-void CheckNewLife(const Stage& stage, const std::string& incarnation_before,
-                  const std::vector<int64_t>& lost, const std::vector<int64_t>& after,
-                  std::vector<std::string>* violations);
+// Of a database that began a new life: what holds for the runs `before` and `after`, and that the
+// acknowledged runs `lost` are gone and named again by nobody.
+Verdict JudgeNewLife(const Stage& stage, const std::string& incarnation_before,
+                     const std::vector<int64_t>& before, const std::vector<int64_t>& lost,
+                     const std::vector<int64_t>& after);
 
 }  // namespace penstock::chaos

@@ -475,5 +475,18 @@ TEST_F(AgentTest, FillsInItsMetrics) {
   EXPECT_THAT(text, testing::HasSubstr("penstock_worker_domains_bound 1\n"));
 }
 
+// Its report is all that is heard of it.
+TEST_F(AgentTest, MeasuresTheStartOfAShortAttemptToo) {
+  StartBound();
+  a_.Assign(7, 1, Key(5), kShell);
+  ASSERT_TRUE(runner_.AwaitLaunches(1));
+  Report report;
+  report.outcome = Outcome::kSuccess;
+  report.started_at_us = report.finished_at_us = absl::ToUnixMicros(RealClock().Wall());
+  agent_->OnEnded(Key(5), report);
+  ASSERT_TRUE(a_.Await([](const Heard& h) { return h.results.size() == 1; }));
+  EXPECT_THAT(registry_.Render(), testing::HasSubstr("penstock_worker_start_seconds_count 1\n"));
+}
+
 }  // namespace
 }  // namespace penstock::worker
