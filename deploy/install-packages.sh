@@ -30,7 +30,14 @@ as_root() {
   fi
 }
 
+# A newer clang-tidy, three times as fast, where the archive has it (bookworm-security).
+newer() {
+  dpkg-query -W clang-tidy-22 >/dev/null 2>&1 || ! apt-cache show clang-tidy-22 >/dev/null 2>&1 ||
+    echo clang-tidy-22
+}
+
 absent=$(missing | tr '\n' ' ')
+[ "$1" != all ] || absent=$absent$(newer)
 [ -n "$absent" ] || exit 0
 if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
   echo "missing packages; as root, run: apt-get install $absent" >&2
@@ -64,5 +71,6 @@ apt() {
     >>"$log" 2>&1
 }
 apt update
+[ "$1" != all ] || absent="$absent $(newer)"
 # shellcheck disable=SC2086  # a list of words
 apt install -y --no-install-recommends $absent

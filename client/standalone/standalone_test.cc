@@ -60,7 +60,7 @@ class StandaloneTest : public ::testing::Test {
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
   }
-  int Run() { return RunStandalone(options_, out_, err_); }
+  int Launch() { return RunStandalone(options_, out_, err_); }
   int Stop() { return StopStandalone(options_, out_, err_); }
   nlohmann::json State() const {
     std::ifstream in(home_ / "data/standalone.json");
@@ -97,7 +97,7 @@ int PortOf(const std::string& address) { return std::stoi(address.substr(address
 
 TEST_F(StandaloneTest, StartsReportsAndStopsEverything) {
   options_.schedulers = 2;
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   const auto state = State();
   ASSERT_EQ(state["schedulers"].size(), 2U);
   EXPECT_EQ(state["workers"][0]["guardians"].size(), 1U);
@@ -114,14 +114,14 @@ TEST_F(StandaloneTest, StartsReportsAndStopsEverything) {
 }
 
 TEST_F(StandaloneTest, ASecondStartIsRefusedByName) {
-  ASSERT_EQ(Run(), 0) << err_.str();
-  EXPECT_EQ(Run(), 1);
+  ASSERT_EQ(Launch(), 0) << err_.str();
+  EXPECT_EQ(Launch(), 1);
   EXPECT_THAT(err_.str(), HasSubstr("already runs in " + (home_ / "data").string() + " (process " +
                                     std::to_string(Pid("supervisor")) + ")"));
 }
 
 TEST_F(StandaloneTest, StopMayComeTwice) {
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   EXPECT_EQ(Stop(), 0);
   EXPECT_EQ(Stop(), 0);
   EXPECT_THAT(out_.str(), HasSubstr("no standalone cluster runs in"));
@@ -144,16 +144,16 @@ TEST_F(StandaloneTest, TheForegroundEndsOnSigterm) {
 }
 
 TEST_F(StandaloneTest, NothingOutlivesAKilledSupervisor) {
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   const std::vector<pid_t> pids = AllPids();
   kill(Pid("supervisor"), SIGKILL);
   for (const pid_t pid : pids) EXPECT_TRUE(Eventually([&] { return !Alive(pid); })) << pid;
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
 }
 
 TEST_F(StandaloneTest, TheNextStartEndsAGuardianThatWasLeft) {
   setenv("FAKE_NODE", "stray:worker-1", 1);
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   const pid_t guardian = Pid("guardian");
   const std::vector<pid_t> pids = AllPids();
   kill(Pid("supervisor"), SIGKILL);
@@ -162,13 +162,13 @@ TEST_F(StandaloneTest, TheNextStartEndsAGuardianThatWasLeft) {
   }
   ASSERT_TRUE(Alive(guardian));
   unsetenv("FAKE_NODE");
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   EXPECT_FALSE(Alive(guardian));
   EXPECT_THAT(out_.str(), HasSubstr("ended 1 processes of an earlier life"));
 }
 
 TEST_F(StandaloneTest, ADeadNodeIsStartedAgain) {
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   for (const char* role : {"scheduler", "worker"}) {
     const pid_t old = Pid(role);
     kill(old, SIGKILL);
@@ -177,7 +177,7 @@ TEST_F(StandaloneTest, ADeadNodeIsStartedAgain) {
 }
 
 TEST_F(StandaloneTest, AKilledPostgresIsStartedAgain) {
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   const pid_t old = Pid("postgres");
   kill(old, SIGKILL);
   EXPECT_TRUE(Eventually([&] { return Pid("postgres") > 1 && Pid("postgres") != old; }));
@@ -185,7 +185,7 @@ TEST_F(StandaloneTest, AKilledPostgresIsStartedAgain) {
 
 TEST_F(StandaloneTest, ANodeThatDiesAtItsStartIsQuoted) {
   setenv("FAKE_NODE", "crash:worker-1", 1);
-  EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(Launch(), 1);
   EXPECT_THAT(err_.str(), ::testing::ContainsRegex("worker-1.*exit code 3.*: boom"));
   EXPECT_THAT(Ended(), ElementsAre("scheduler-1"));
 }
@@ -193,14 +193,14 @@ TEST_F(StandaloneTest, ANodeThatDiesAtItsStartIsQuoted) {
 TEST_F(StandaloneTest, ANodeThatNeverGetsReadyIsNamed) {
   setenv("FAKE_NODE", "unready:scheduler-1", 1);
   options_.start_timeout = absl::Seconds(2);
-  EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(Launch(), 1);
   EXPECT_THAT(err_.str(), HasSubstr("scheduler-1 is not ready in time"));
 }
 
 TEST_F(StandaloneTest, ASecondSignalDoesNotWaitForADeafWorker) {
   setenv("FAKE_NODE", "deaf:worker-1", 1);
   options_.drain_grace = absl::Hours(1);
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   const pid_t worker = Pid("worker");
   const pid_t supervisor = Pid("supervisor");
   kill(supervisor, SIGTERM);
@@ -210,7 +210,7 @@ TEST_F(StandaloneTest, ASecondSignalDoesNotWaitForADeafWorker) {
 }
 
 TEST_F(StandaloneTest, BusyPortsAreNamed) {
-  ASSERT_EQ(Run(), 0) << err_.str();
+  ASSERT_EQ(Launch(), 0) << err_.str();
   StandaloneOptions other = options_;
   other.data_dir = home_ / "other";
   other.port = PortOf(State()["address"]);
@@ -222,7 +222,7 @@ TEST_F(StandaloneTest, BusyPortsAreNamed) {
 
 TEST_F(StandaloneTest, MissingProgramsAreNamed) {
   options_.bin_dir = home_;
-  EXPECT_EQ(Run(), 1);
+  EXPECT_EQ(Launch(), 1);
   EXPECT_THAT(err_.str(), HasSubstr("penstock-scheduler is missing"));
 }
 

@@ -222,7 +222,7 @@ std::optional<int64_t> ParseCpu(std::string_view text) {
   constexpr int64_t kMaxMillis = 1'000'000'000;
   const std::optional<int64_t> whole = TakeNumber(&text);
   if (!whole || *whole > kMaxMillis) return std::nullopt;
-  if (text == "m") return *whole;
+  if (text == "m") return whole;
   int64_t millis = *whole * 1000;
   if (text.empty()) return millis > kMaxMillis ? std::nullopt : std::optional(millis);
   if (text.size() < 2 || text.size() > 4 || text[0] != '.') return std::nullopt;

@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <utility>
 
 #include "common/pgserver/postmaster_file.h"
 #include "common/testing/temp_dir.h"
@@ -114,7 +115,7 @@ TEST_F(PrivateServerTest, ALockFileThatNamesAnUnrelatedProcessIsStale) {
 
 TEST_F(PrivateServerTest, AdoptsARunningServer) {
   Start(home_ / "pg");
-  const auto first = std::move(server_);
+  const auto first = std::exchange(server_, nullptr);
   Start(home_ / "pg");
   EXPECT_TRUE(server_->adopted());
   EXPECT_EQ(server_->pid(), first->pid());

@@ -96,6 +96,13 @@ std::string ReadText(const std::string& path) {
   return text;
 }
 
+// What the text begins with; 0 = no number.
+int64_t NumberIn(std::string_view text) {
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 bool WriteText(const std::string& path, std::string_view text) {
   const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return fd && WriteAll(fd.get(), text);
@@ -109,7 +116,7 @@ std::vector<pid_t> ProcessesIn(const std::string& path) {
   std::vector<pid_t> pids;
   const std::string text = ReadText(path + "/cgroup.procs");
   for (const std::string_view line : Split(text, '\n')) {
-    const pid_t pid = static_cast<pid_t>(std::atoi(std::string(line).c_str()));
+    const auto pid = static_cast<pid_t>(NumberIn(line));
     if (pid > 0) pids.push_back(pid);
   }
   return pids;
@@ -245,9 +252,8 @@ bool MemoryCgroup::SetLimit(int64_t bytes) {
 }
 
 int64_t MemoryCgroup::UsedBytes() const {
-  return std::atoll(ReadText(path_ + (version_ == CgroupVersion::kV2 ? "/memory.current"
-                                                                     : "/memory.usage_in_bytes"))
-                        .c_str());
+  return NumberIn(ReadText(path_ + (version_ == CgroupVersion::kV2 ? "/memory.current"
+                                                                   : "/memory.usage_in_bytes")));
 }
 
 int64_t MemoryCgroup::OomKills() const {

@@ -15,9 +15,9 @@
 
 namespace penstock::testing {
 
-inline const absl::Status& AsStatus(const absl::Status& status) { return status; }
+inline absl::Status AsStatus(const absl::Status& status) { return status; }
 template <typename T>
-const absl::Status& AsStatus(const absl::StatusOr<T>& result) {
+absl::Status AsStatus(const absl::StatusOr<T>& result) {
   return result.status();
 }
 

@@ -161,7 +161,7 @@ class FakeCatalog final : public store::Catalog {
                                                 std::string_view key) override {
     MutexLock lock(&mu_);
     for (const auto& [id, row] : runs_) {
-      const store::RunRecord record = Record(row);
+      store::RunRecord record = Record(row);
       if (record.ns == ns && record.dag_name == dag && row.key == key) return record;
     }
     return absl::NotFoundError("no run");

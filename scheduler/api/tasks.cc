@@ -15,7 +15,7 @@
 namespace penstock::api {
 namespace {
 
-// Task indices looked at in one step: the owner's thread answers for so many in well under a
+// Task indices looked at in one step: a domain's turn answers for so many in well under a
 // millisecond.
 constexpr int32_t kChunk = 1000;
 

@@ -12,7 +12,7 @@ void HandOver(service::Executor& executor, std::function<void()> job) {
 
 template <typename T>
 void EngineViews::Look(DomainId domain, std::function<T(const core::Domain&)> look, Then<T> then) {
-  const auto seen = std::make_shared<T>();  // filled on the owner's thread, read after `done`
+  const auto seen = std::make_shared<T>();  // filled in the domain's turn, read after `done`
   engine_.Read(
       domain, [seen, look = std::move(look)](const core::Domain& d) { *seen = look(d); },
       [this, seen, then = std::move(then)](const absl::Status& status) {

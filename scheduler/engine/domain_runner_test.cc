@@ -1,4 +1,4 @@
-// One domain's thread, with a database that fails in every way it can.
+// One domain, with a database that fails in every way it can.
 #include "scheduler/engine/domain_runner.h"
 
 #include <gmock/gmock.h>

@@ -23,7 +23,7 @@ struct Place {
   Epoch epoch;
 };
 
-// Thread-safe; nothing here blocks. Callbacks run on an owner's thread: they must only hand over.
+// Thread-safe; nothing here blocks. Callbacks run in the turn of a domain: they must only hand over.
 class Engine {
  public:
   virtual ~Engine() = default;

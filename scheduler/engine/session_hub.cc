@@ -129,7 +129,7 @@ void SessionHub::OnSessionDead(SessionId session) {
 
 void SessionHub::TellOfTheDead(DomainInbox* inbox) {
   std::vector<core::Event> deaths;
-  for (const SessionId id : dead_) deaths.push_back(core::SessionDead{id});
+  for (const SessionId id : dead_) deaths.emplace_back(core::SessionDead{id});
   if (!deaths.empty()) inbox->Post(std::move(deaths));
 }
 

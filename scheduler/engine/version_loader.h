@@ -11,7 +11,7 @@
 
 namespace penstock::engine {
 
-// Thread-safe. Load blocks on the database and compiles: never call it on an owner's thread.
+// Thread-safe. Load blocks on the database and compiles: never call it in a domain's turn.
 class VersionLoader {
  public:
   explicit VersionLoader(store::Catalog& catalog) : catalog_(catalog) {}

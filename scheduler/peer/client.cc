@@ -150,7 +150,9 @@ absl::StatusOr<logstore::LogSlice> Client::ReadLog(const std::string& address,
   const auto stub = v1::PeerService::NewStub(channels_.Get(address));
   const auto reader = stub->ReadLog(&context, ToProto(place));
   logstore::LogSlice slice{{}, place.offset, 0, false};
-  for (v1::ReadLogResponse response; max_bytes > 0 && reader->Read(&response);) {
+  while (max_bytes > 0) {
+    v1::ReadLogResponse response;
+    if (!reader->Read(&response)) break;
     slice.ended = response.end();
     if (response.end()) continue;
     max_bytes -= static_cast<int64_t>(response.data().size());

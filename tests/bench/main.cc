@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "common/testing/temp_dir.h"
 #include "tests/bench/measure.h"
@@ -59,9 +60,9 @@ bool Parse(const std::vector<std::string>& args, Command* command) {
     if (args[i] == "--only") {
       command->only = absl::StrSplit(value, ',');
     } else if (args[i] == "--rounds") {
-      command->settings.rounds = std::atoi(value.c_str());
+      if (!absl::SimpleAtoi(value, &command->settings.rounds)) return false;
     } else if (args[i] == "--scale") {
-      command->settings.scale = std::atof(value.c_str());
+      if (!absl::SimpleAtod(value, &command->settings.scale)) return false;
     } else {
       return false;
     }

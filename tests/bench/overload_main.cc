@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
@@ -91,7 +92,7 @@ class Stage {
   pid_t scheduler() const { return facts.pids.at("scheduler").at(0); }
   pid_t worker() const { return facts.pids.at("worker").at(0); }
   // A chain of so many tasks that sleep for 50 ms each.
-  absl::StatusOr<int64_t> StartChain(int tasks) {
+  absl::StatusOr<int64_t> StartChain(int tasks) const {
     PENSTOCK_RETURN_IF_ERROR(cluster->Apply(Chain("chain", tasks, "sh: sleep 0.05")));
     PENSTOCK_ASSIGN_OR_RETURN(const auto runs, cluster->Trigger(cluster->client(), "chain", 1));
     return runs[0];
@@ -110,7 +111,7 @@ class Stage {
     Expect(megabytes <= bound, fmt::format("{}: {:.0f} MB at most", who, megabytes));
   }
   // How long one submission takes.
-  absl::StatusOr<absl::Duration> TimeSubmit() {
+  absl::StatusOr<absl::Duration> TimeSubmit() const {
     const SteadyTime begin = RealClock().Steady();
     PENSTOCK_RETURN_IF_ERROR(cluster->Trigger(cluster->client(), "single", 1).status());
     return RealClock().Steady() - begin;
@@ -184,7 +185,8 @@ absl::Status Submissions(Stage& stage) {
            "select count(*) from penstock.run r join penstock.dag d on d.id = r.dag_id "
            "where d.name = 'single'",
            absl::Minutes(1)));
-  stage.Expect(std::atoll(stored.c_str()) >= acknowledged,
+  int64_t runs = 0;
+  stage.Expect(absl::SimpleAtoi(stored, &runs) && runs >= acknowledged,
                fmt::format("{} runs were acknowledged, and are stored", acknowledged));
   return absl::OkStatus();
 }
@@ -254,9 +256,11 @@ absl::Status Watches(Stage& stage) {
 absl::Status Herd(Stage& stage) {
   constexpr int kWorkers = 1000;
   const std::vector<std::string> address = absl::StrSplit(stage.facts.address, ':');
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const auto proxy,
-      chaos::RunningProxy::Start({address[0], std::atoi(address[1].c_str()), false}));
+  int port = 0;
+  if (address.size() != 2 || !absl::SimpleAtoi(address[1], &port)) {
+    return absl::InternalError("no port in " + stage.facts.address);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const auto proxy, chaos::RunningProxy::Start({address[0], port, false}));
   const PeakMemory scheduler(stage.scheduler());
   const WorkerHerd herd({{fmt::format("127.0.0.1:{}", proxy->port())}, kWorkers, 0, "herd"});
   const auto all = [&] { return herd.bound() == kWorkers; };
@@ -361,7 +365,12 @@ int Main(std::vector<std::string> names) {
                                                                    {"output", Output}};
   absl::Duration length = absl::Minutes(1);
   if (names.size() >= 2 && names[0] == "--seconds") {
-    length = absl::Seconds(std::max(1, std::atoi(names[1].c_str())));
+    int seconds = 0;
+    if (!absl::SimpleAtoi(names[1], &seconds) || seconds < 1) {
+      std::fputs("--seconds takes a number from 1 on\n", stderr);
+      return 2;
+    }
+    length = absl::Seconds(seconds);
     names.erase(names.begin(), names.begin() + 2);
   }
   rlimit files{};

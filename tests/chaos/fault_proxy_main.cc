@@ -26,12 +26,12 @@ int main(int argc, char** argv) {
     std::cerr << proxy.status().message() << '\n';
     return 1;
   }
-  std::cout << (*proxy)->port() << std::endl;
+  std::cout << (*proxy)->port() << '\n' << std::flush;
   penstock::service::Thread carrier("proxy", [&] { (*proxy)->Run(); });
   penstock::chaos::ProxyState state;
   for (std::string line; std::getline(std::cin, line);) {
     const absl::Status status = penstock::chaos::ApplyCommand(line, &state);
-    if (!status.ok()) std::cerr << status.message() << std::endl;
+    if (!status.ok()) std::cerr << status.message() << '\n';
     (*proxy)->Set(state);
   }
   (*proxy)->Stop();

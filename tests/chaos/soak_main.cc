@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
@@ -152,7 +153,8 @@ bool Parse(const std::vector<std::string>& args, Settings* settings) {
     if (i + 1 == args.size()) return false;
     const std::string& value = args[++i];
     const std::string& flag = args[i - 1];
-    const int64_t number = std::atoll(value.c_str());
+    int64_t number = 0;
+    if (flag != "--bin" && !absl::SimpleAtoi(value, &number)) return false;
     if (flag == "--seconds") {
       settings->seconds = number;
     } else if (flag == "--seed") {

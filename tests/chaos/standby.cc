@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<Standby>> Standby::Start(pgserver::PrivateServer&
 absl::Status Standby::Promote() {
   const absl::StatusOr<std::string> done = RunSql(*server_, "postgres", "select pg_promote()");
   if (!done.ok()) return done.status();
-  if (done->compare("t") != 0) return absl::InternalError("pg_promote: " + *done);
+  if (*done != "t") return absl::InternalError("pg_promote: " + *done);
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
@@ -124,9 +125,12 @@ class Upgrade {
     if (load.refused() != 0) {
       violations.push_back("runs were refused: " + load.last_refusal().ToString());
     }
-    if (verdict->repeated != 0) violations.push_back("attempts were repeated");
-    if (verdict->longest_gap > kLongestGapSeconds) violations.push_back("the gap is too long");
-    if (!(std::atof(slowest.c_str()) <= kSlowestRunSeconds)) violations.push_back("a run is late");
+    if (verdict->repeated != 0) violations.emplace_back("attempts were repeated");
+    if (verdict->longest_gap > kLongestGapSeconds) violations.emplace_back("the gap is too long");
+    double seconds = 0;
+    if (!absl::SimpleAtod(slowest, &seconds) || seconds > kSlowestRunSeconds) {
+      violations.emplace_back("a run is late");
+    }
   }
 
   // Whether a run in the namespace is answered within `at_most`.
@@ -145,7 +149,7 @@ class Upgrade {
     v1::CreateNamespaceRequest request;
     request.set_name("future");
     PENSTOCK_ASSIGN_OR_RETURN(const v1::Namespace made, client_->CreateNamespace(request));
-    if (!Answers("future", kPatience)) violations->push_back("a new domain has no owner");
+    if (!Answers("future", kPatience)) violations->emplace_back("a new domain has no owner");
     const std::string domain =
         fmt::format("update penstock.domain set feature_level = {{}} where id = {}", made.domain());
     fleet_->Query(fmt::format(fmt::runtime(domain), 1000));
@@ -163,7 +167,7 @@ class Upgrade {
     std::printf("a domain of feature level 1000: %s; others: %s; at level 1 again: %s\n",
                 refused ? "left alone" : "TAKEN", others ? "owned" : "NOT OWNED",
                 taken ? "taken" : "NOT TAKEN");
-    if (!refused || !others || !taken) violations->push_back("feature levels are not respected");
+    if (!refused || !others || !taken) violations->emplace_back("feature levels are not respected");
     return absl::OkStatus();
   }
 
@@ -189,10 +193,11 @@ int Main(const std::string& old_dir, const std::string& new_dir) {
   if (!good.ok()) std::printf("FAILED %s\n", good.status().ToString().c_str());
   const bool passed = good.value_or(false);
   std::error_code ignored;
-  if (passed)
+  if (passed) {
     std::filesystem::remove_all(options.data_dir, ignored);
-  else
+  } else {
     std::printf("kept: %s\n", options.data_dir.c_str());
+  }
   std::puts(passed ? "PASS" : "FAIL");
   return passed ? 0 : 1;
 }

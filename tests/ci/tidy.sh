@@ -9,6 +9,8 @@ cd "$(dirname "$0")/../.." || exit 2
 for build in build/asan build/clang; do
   [ -e $build/compile_commands.json ] && break
 done
+# Newer ones pass over the system's headers, which makes them three times as fast.
+for tidy in clang-tidy-22 clang-tidy; do command -v "$tidy" >/dev/null && break; done
 database=$build/compile_commands.json
 [ -e "$database" ] || { echo "build the asan preset first"; exit 1; }
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/penstock-tidy
@@ -23,7 +25,7 @@ key() {
     'map(select(.file == $file))[0].command // empty' "$database")
   [ -n "$command" ] || return 1
   command=${command#*ccache }
-  { cat .clang-tidy; clang-tidy --version; (cd $build && ${command%% -o *} -E -P \
+  { sed '/^#/d' .clang-tidy; $tidy --version; (cd $build && ${command%% -o *} -E -P \
     "$PWD/../../$1" 2>/dev/null); } | sha256sum | cut -d' ' -f1
 }
 
@@ -33,7 +35,7 @@ one() {
   [ "$EPOCHSECONDS" -lt "$deadline" ] || { echo "$1" >>"$skipped"; return 0; }
   digest=$(key "$1") || return 0
   [ -e "$cache/$digest" ] && return 0
-  if output=$(clang-tidy -p $build --quiet "$1" 2>/dev/null); then
+  if output=$($tidy -p $build --quiet "$1" 2>/dev/null); then
     touch "$cache/$digest"
     return 0
   fi
@@ -55,7 +57,7 @@ skipped=$work/skipped findings=$work/findings
 touch "$skipped" "$findings"
 if [ $# -gt 0 ]; then files=$(printf '%s\n' "$@"); else files=$(newest_first | awk '!seen[$0]++'); fi
 export -f key one
-export build database cache deadline skipped findings
+export build tidy database cache deadline skipped findings
 for file in $files; do [ -e "$file" ] && echo "$file"; done |
   xargs -P "$(nproc)" -I{} bash -c 'one {}'
 

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "common/base/status_macros.h"
 #include "common/testing/fake_clock.h"
 #include "fmt/format.h"
 #include "scheduler/store/pg/load.h"
@@ -224,8 +225,7 @@ class Duel {
         [&](Transaction& transaction) -> absl::StatusOr<core::DomainFacts> {
           core::DomainFacts facts;
           facts.domain = domain_;
-          const absl::Status status = LoadDomain(transaction, &facts);
-          if (!status.ok()) return status;
+          PENSTOCK_RETURN_IF_ERROR(LoadDomain(transaction, &facts));
           return facts;
         });
     core::DomainFacts model = model_.Facts();

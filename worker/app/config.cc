@@ -97,7 +97,7 @@ void CheckName(std::string_view flag, std::string_view name, std::vector<std::st
 
 void Validate(const Config& config, std::vector<std::string>* problems) {
   if (config.schedulers.empty()) {
-    problems->push_back("--schedulers: at least one address is needed, such as 127.0.0.1:7070");
+    problems->emplace_back("--schedulers: at least one address is needed, such as 127.0.0.1:7070");
   }
   for (const std::string& address : config.schedulers) {
     CheckAddress("--schedulers", address, problems);
@@ -106,12 +106,12 @@ void Validate(const Config& config, std::vector<std::string>* problems) {
   CheckAddress("--http", config.http, problems);
   CheckName("--group", config.group, problems);
   for (const std::string& queue : config.queues) CheckName("--queues", queue, problems);
-  if (config.queues.empty()) problems->push_back("--queues: at least one queue is needed");
+  if (config.queues.empty()) problems->emplace_back("--queues: at least one queue is needed");
   if (config.name.size() > kMaxNameBytes) {
     problems->push_back(fmt::format("--name: longer than {} bytes", kMaxNameBytes));
   }
   if (config.work_dir.empty() || config.work_dir.front() != '/') {
-    problems->push_back("--work-dir: an absolute path is needed");
+    problems->emplace_back("--work-dir: an absolute path is needed");
   }
   for (const std::string& name : config.pass_env) {
     if (!dag::IsName(name)) {

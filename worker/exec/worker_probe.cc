@@ -35,7 +35,7 @@ class Probe : public AttemptListener {
       std::fprintf(stderr, "%s\n", std::string(Message(engine.status())).c_str());
       return 100;
     }
-    const absl::Duration lease = absl::Milliseconds(std::atoi(argv[3]));
+    const absl::Duration lease = absl::Milliseconds(std::strtol(argv[3], nullptr, 10));
     service::Thread thread("exec", [&] { (void)(*engine)->Run(); });
     (*engine)->SetLastWords({"/usr/bin/touch", argv[4]});
     (*engine)->guardian().LeaveSessions({SessionId(77)});

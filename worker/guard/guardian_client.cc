@@ -59,7 +59,7 @@ absl::StatusOr<std::pair<UniqueFd, UniqueFd>> SocketPair() {
 absl::StatusOr<std::filesystem::path> MakeRoot(const std::filesystem::path& root) {
   std::error_code error;
   std::filesystem::create_directories(root, error);
-  const std::filesystem::path full = std::filesystem::absolute(root, error);
+  std::filesystem::path full = std::filesystem::absolute(root, error);
   if (!std::filesystem::is_directory(full, error)) {
     return MakeStatus(absl::StatusCode::kUnavailable,
                       fmt::format("cannot create the work directory {}: {}", root.string(),

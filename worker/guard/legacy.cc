@@ -72,10 +72,10 @@ bool NothingRuns(const Legacy& legacy) {
   const auto main = process::ParsePidIdentity(legacy.life);
   if (!main || process::IsAlive(*main)) return false;
   // The guards first: without them nothing new is started.
-  for (const char* variable : {kGuardianVariable, kLifeVariable}) {
-    if (!process::FindByEnvironment(std::string(variable) + "=" + legacy.life).empty()) return false;
-  }
-  return true;
+  const auto unused = [&](const char* variable) {
+    return process::FindByEnvironment(std::string(variable) + "=" + legacy.life).empty();
+  };
+  return unused(kGuardianVariable) && unused(kLifeVariable);
 }
 
 }  // namespace penstock::worker::guard

@@ -21,9 +21,8 @@ struct Packet {
   std::string data;
   std::vector<process::UniqueFd> fds;
 
-  // 0 when the packet is too short to tell.
   MessageKind kind() const {
-    MessageKind kind{};
+    MessageKind kind = MessageKind::kNone;
     if (data.size() >= sizeof(kind)) std::memcpy(&kind, data.data(), sizeof(kind));
     return kind;
   }

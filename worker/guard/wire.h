@@ -13,6 +13,7 @@ inline constexpr uint32_t kWireVersion = 1;
 inline constexpr uint32_t kMaxInlineBody = 64 * 1024;
 
 enum class MessageKind : uint32_t {
+  kNone = 0,  // of a packet too short to tell
   // main -> guardian
   kNewRunner = 1,  // NewRunner + the runner's end of a socket pair
   kLastWords,      // LastWords + body: arguments

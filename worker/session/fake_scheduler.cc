@@ -199,7 +199,7 @@ v1::SchedulerMessage FakeScheduler::Answer(const std::shared_ptr<Out>& stream,
                                            const v1::WorkerMessage& message) {
   v1::SchedulerMessage answer;
   const bool is_known = std::find(streams_.begin(), streams_.end(), stream) != streams_.end();
-  if (message.has_hello() == is_known) heard_.violations.push_back("hello comes first, and once");
+  if (message.has_hello() == is_known) heard_.violations.emplace_back("hello comes first, and once");
   if (message.has_hello()) {
     streams_.push_back(stream);
     ++heard_.streams;
@@ -218,7 +218,7 @@ v1::SchedulerMessage FakeScheduler::Answer(const std::shared_ptr<Out>& stream,
     for (const v1::Result& result : hello.unacknowledged()) Note(result, &answer);
   }
   for (const v1::CreditGrant& grant : message.credits()) {
-    if (grant.credits() <= 0) heard_.violations.push_back("a grant of nothing");
+    if (grant.credits() <= 0) heard_.violations.emplace_back("a grant of nothing");
     heard_.credits[grant.domain()] += grant.credits();
   }
   for (const v1::Started& started : message.started()) heard_.started.push_back(started);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "common/base/clock.h"
 #include "common/base/random.h"
 #include "scheduler/store/pg/catalog.h"
@@ -18,6 +19,8 @@
 namespace penstock::pg {
 namespace {
 
+constexpr char kUsage[] =
+    "usage: flush_bench DSN [seconds] [runs per batch] [tasks|runs|edge|load]\n";
 constexpr int kLiveTasks = 100'000;
 constexpr int64_t kIdBlock = 100'000;
 constexpr SessionId kSession(7'777'777'777'777'777);
@@ -191,13 +194,16 @@ int Run(const Arguments& arguments) {
 
 int Main(int argc, char** argv) {
   if (argc < 2) {
-    std::fputs("usage: flush_bench DSN [seconds] [runs per batch] [tasks|runs|edge|load]\n", stderr);
+    std::fputs(kUsage, stderr);
     return 2;
   }
   Arguments arguments;
   arguments.dsn = argv[1];
-  if (argc > 2) arguments.seconds = std::atof(argv[2]);
-  if (argc > 3) arguments.runs = std::atoi(argv[3]);
+  if ((argc > 2 && !absl::SimpleAtod(argv[2], &arguments.seconds)) ||
+      (argc > 3 && !absl::SimpleAtoi(argv[3], &arguments.runs))) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
   if (argc > 4) arguments.mode = argv[4];
   return Run(arguments);
 }

@@ -102,7 +102,7 @@ absl::StatusOr<pqxx::result> RunStatement(Database& database, std::string_view c
     if (!connection.ok()) return {connection.status(), false};
     const SteadyTime began = RealClock().Steady();
     Answer answer = (*connection)->Query(constant, params, database.options().bound);
-    rows = std::move(answer.rows);
+    rows = answer.rows;
     return {ToStatus(answer.error), MayRepeat(answer.error, RealClock().Steady() - began)};
   });
   if (!status.ok()) return status;

@@ -46,7 +46,7 @@ template <typename T, typename Body>
 absl::StatusOr<T> InTransaction(Database& database, const TransactionLimits& limits,
                                 const Body& body) {
   absl::StatusOr<T> value = absl::UnknownError("did not run");
-  const absl::Status status = RunTransaction(database, limits, [&](Transaction& transaction) {
+  absl::Status status = RunTransaction(database, limits, [&](Transaction& transaction) {
     value = body(transaction);
     return value.status();
   });
