@@ -8,6 +8,7 @@
 #include <sstream>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
@@ -99,16 +100,19 @@ absl::StatusOr<bool> KillInCommit(Stage& stage) {
   const SteadyTime until = RealClock().Steady() + absl::Seconds(12);
   while (RealClock().Steady() < until) {
     absl::SleepFor(absl::Milliseconds(200));
-    ended += std::atoi(stage.fleet
-                           ->Query("select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                                   " where wait_event = 'SyncRep'")
-                           .c_str());
+    int struck = 0;
+    if (absl::SimpleAtoi(
+            stage.fleet->Query("select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                               " where wait_event = 'SyncRep'"),
+            &struck)) {
+      ended += struck;
+    }
   }
   std::vector<std::string> violations;
   const int unknown = CountInLogs(stage, "flush not committed");
   std::printf("sessions ended in their COMMIT %d, flushes whose outcome was unknown %d\n", ended,
               unknown);
-  if (ended < 10 || unknown == 0) violations.push_back("too few sessions were hit to tell");
+  if (ended < 10 || unknown == 0) violations.emplace_back("too few sessions were hit to tell");
   return Conclude(stage, *load, std::move(violations));
 }
 
@@ -129,7 +133,39 @@ absl::StatusOr<bool> DiskFull(Stage& stage) {
   std::vector<std::string> violations;
   std::printf("PostgreSQL %s; flushes and beats that failed: %d\n",
               died ? "gave up, and was started when there was room again" : "went on", failed);
-  if (failed == 0) violations.push_back("the disk was never full");
+  if (failed == 0) violations.emplace_back("the disk was never full");
+  return Conclude(stage, *load, std::move(violations));
+}
+
+// A reader keeps its locks on the tables and an old version of every row, while runs come and go.
+absl::StatusOr<bool> IdleTransaction(Stage& stage) {
+  Fleet& fleet = *stage.fleet;
+  const auto load = stage.StartLoad();
+  absl::SleepFor(absl::Seconds(3));
+  process::ProcessSpec spec;
+  spec.argv = {fleet.postgres().bin_dir() / "psql",
+               "-XAtq",
+               "-d",
+               fleet.postgres().Dsn("penstock") + " application_name=reader",
+               "-c",
+               "begin isolation level repeatable read",
+               "-c",
+               "select count(*) from penstock.run, penstock.task_instance where false",
+               "-c",
+               "select pg_sleep(600)"};
+  Node reader(std::move(spec));
+  PENSTOCK_RETURN_IF_ERROR(reader.Start());
+  absl::SleepFor(absl::Seconds(20));
+  const std::string locks =
+      fleet.Query("select count(*) from pg_locks l join pg_stat_activity a using (pid) where "
+                  "a.application_name = 'reader' and l.locktype = 'relation'");
+  std::printf("the reader held %s locks on tables for 20 s\n", locks.c_str());
+  fleet.Query("select pg_terminate_backend(pid) from pg_stat_activity"
+              " where application_name = 'reader'");
+  reader.Kill();
+  std::vector<std::string> violations;
+  int64_t held = 0;
+  if (!absl::SimpleAtoi(locks, &held) || held < 2) violations.emplace_back("nothing was held");
   return Conclude(stage, *load, std::move(violations));
 }
 
@@ -163,7 +199,7 @@ absl::StatusOr<bool> NoConnections(Stage& stage) {
   fleet.Query(fmt::format("alter role {} connection limit -1", fleet.role()));
   absl::SleepFor(absl::Seconds(4));
   std::vector<std::string> violations;
-  if (refused == 0) violations.push_back("nobody was refused for the role's limit");
+  if (refused == 0) violations.emplace_back("nobody was refused for the role's limit");
   return Conclude(stage, *load, std::move(violations));
 }
 

@@ -34,12 +34,12 @@ absl::StatusOr<bool> FailOver(Stage& stage) {
     verdict.violations.push_back(fmt::format("{} attempts did not go on", verdict.repeated));
   }
   if (stage.Incarnation() != incarnation) {
-    verdict.violations.push_back("a new incarnation, although nothing was lost");
+    verdict.violations.emplace_back("a new incarnation, although nothing was lost");
   }
   std::vector<int64_t> ids = load->acknowledged();
   std::sort(ids.begin(), ids.end());
   if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) {
-    verdict.violations.push_back("a run id was given out twice");
+    verdict.violations.emplace_back("a run id was given out twice");
   }
   std::printf(
       "runs %zu (refused %d), attempts %lld (%lld repeated); promoted after %.1f s, longest "

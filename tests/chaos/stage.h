@@ -46,14 +46,19 @@ struct Story {
 absl::StatusOr<bool> FailOver(Stage& stage);
 absl::StatusOr<bool> FailOverWithLoss(Stage& stage);
 // database_stories.cc. Sessions end while they wait for the answer to their COMMIT; PostgreSQL's
-// disk is full; others hold all connections, then the schedulers' role may have none.
+// disk is full; others hold all connections, then the schedulers' role may have none; somebody's
+// transaction stays open.
 absl::StatusOr<bool> KillInCommit(Stage& stage);
 absl::StatusOr<bool> DiskFull(Stage& stage);
 absl::StatusOr<bool> NoConnections(Stage& stage);
+absl::StatusOr<bool> IdleTransaction(Stage& stage);
 // worker_stories.cc. The proxies in front of all schedulers do `how` to the workers for twice their
-// lease; a worker dies together with its guardian and its tasks.
+// lease; a worker dies together with its guardian and its tasks; all of them stand still for longer
+// than the lease; tasks take all processors.
 absl::StatusOr<bool> CutWorkers(Stage& stage, std::string_view how);
 absl::StatusOr<bool> LoseNode(Stage& stage);
+absl::StatusOr<bool> Suspend(Stage& stage);
+absl::StatusOr<bool> BusyTasks(Stage& stage);
 // Of a database that began a new life: what holds for the runs `before` and `after`, and that the
 // acknowledged runs `lost` are gone and named again by nobody.
 Verdict JudgeNewLife(const Stage& stage, const std::string& incarnation_before,

@@ -4,12 +4,15 @@
 //   cut-workers     all workers are cut off for twice their lease: both ways, or only what comes
 //   cut-from-workers, cut-to-workers   from them, or goes to them
 //   lose-node       a worker, its guardian and its tasks die at once: nobody reports it
+//   suspend         all of these stand still for twice the lease, as while a machine sleeps
+//   busy-tasks      four tasks for each processor that compute without a pause
 //   failover        the primary of a synchronous pair is killed, the standby promoted; schedulers
 //                   reach the one that is the primary under one address
 //   failover-both-in-dsn   the same, with both servers in the schedulers' connection string
 //   kill-in-commit  the schedulers' database sessions are ended while they wait in their COMMIT
 //   disk-full       no room on PostgreSQL's disk for 6 s (needs root)
 //   no-connections  others hold all of PostgreSQL's connections; then the role may have none
+//   idle-transaction  somebody's transaction has read every table and stays open for 20 s
 //   failover-with-loss     an asynchronous standby that has missed seconds of commits is promoted
 #include <algorithm>
 #include <cstdio>
@@ -122,6 +125,9 @@ std::map<std::string, Story> Stories() {
           {"cut-from-workers", {[](Stage& s) { return CutWorkers(s, "stall up"); }, {}, 150}},
           {"cut-to-workers", {[](Stage& s) { return CutWorkers(s, "stall down"); }, {}, 150}},
           {"lose-node", {LoseNode, {}, 100}},
+          {"suspend", {Suspend, {}, 100}},
+          {"busy-tasks", {BusyTasks}},
+          {"idle-transaction", {IdleTransaction}},
           {"failover", {FailOver, synchronous, 30}},
           {"failover-both-in-dsn", {FailOver, both, 30}},
           {"failover-with-loss", {FailOverWithLoss, asynchronous, 50}}};

@@ -1,7 +1,11 @@
-// Workers that nobody can reach, and a machine that is gone with all that ran on it.
+// Workers that nobody can reach, a machine that is gone with all that ran on it or sleeps, and one
+// whose tasks take all of its processors.
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <thread>
 
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
@@ -42,8 +46,25 @@ absl::StatusOr<bool> Judged(const Stage& stage, const std::vector<int64_t>& runs
   PENSTOCK_RETURN_IF_ERROR(stage.AllEnd().status());
   Verdict verdict = stage.JudgeRuns(runs);
   verdict.violations.insert(verdict.violations.end(), violations.begin(), violations.end());
-  if (verdict.repeated == 0) verdict.violations.push_back("nothing was lost: no test");
+  if (verdict.repeated == 0) verdict.violations.emplace_back("nothing was lost: no test");
   return Tell(verdict.violations);
+}
+
+// What runs below a worker: its guardian and runners, or its attempts.
+std::vector<pid_t> Below(const Node& worker, bool guards) {
+  std::vector<pid_t> found;
+  for (const process::ProcessStat& p :
+       process::Descendants(worker.pid(), {}, process::ListProcesses())) {
+    std::error_code gone;
+    const auto program =
+        std::filesystem::read_symlink(fmt::format("/proc/{}/exe", p.pid), gone).filename();
+    if (program.string().starts_with("penstock-") == guards) found.push_back(p.pid);
+  }
+  return found;
+}
+
+void SignalAll(const std::vector<pid_t>& pids, int signal) {
+  for (const pid_t pid : pids) kill(pid, signal);
 }
 
 }  // namespace
@@ -85,8 +106,76 @@ absl::StatusOr<bool> LoseNode(Stage& stage) {
   std::printf("its tasks run elsewhere from %.1f s after its end\n", repeat);
   std::vector<std::string> violations;
   const absl::Duration bound = kSessionTerm + kMargin + kMargin;
-  if (repeat > absl::ToDoubleSeconds(bound)) violations.push_back("later than lease and margin");
+  if (repeat > absl::ToDoubleSeconds(bound)) violations.emplace_back("later than lease and margin");
   return Judged(stage, runs, std::move(violations));
+}
+
+// Everything on a worker's machine stands still, as while it sleeps, for longer than the lease. Then
+// the guards wake up a moment before the attempts: which of them comes first is the kernel's choice
+// otherwise, and an attempt that does would go on for that moment.
+absl::StatusOr<bool> Suspend(Stage& stage) {
+  const std::vector<int64_t> runs = stage.LoadFor(absl::Seconds(2));
+  Node& worker = stage.fleet->workers()[0];
+  worker.Signal(SIGSTOP);
+  const std::vector<pid_t> guards = Below(worker, true);
+  SignalAll(guards, SIGSTOP);
+  const std::vector<pid_t> attempts = Below(worker, false);
+  SignalAll(attempts, SIGSTOP);
+  const double slept = WallSeconds();
+  absl::SleepFor(2 * kSessionTerm);
+  const double woke = WallSeconds();
+  SignalAll(guards, SIGCONT);
+  absl::SleepFor(absl::Milliseconds(100));
+  SignalAll(attempts, SIGCONT);
+  worker.Signal(SIGCONT);
+  PENSTOCK_RETURN_IF_ERROR(stage.AllEnd().status());
+  const Truth truth = ReadTruth(stage.truth_file);
+  const auto late = std::count_if(
+      truth.executions.begin(), truth.executions.end(),
+      [&](const Execution& e) { return e.first < slept && e.last > woke && e.attempt == 1; });
+  std::printf("%zu processes of attempts slept; repeated elsewhere from %.1f s after\n",
+              attempts.size(), FirstRepeat(truth, slept));
+  std::vector<std::string> violations;
+  if (attempts.empty()) violations.emplace_back("no attempt slept: no test");
+  if (late > 0) violations.push_back(fmt::format("{} attempts went on after the sleep", late));
+  return Judged(stage, runs, std::move(violations));
+}
+
+// Tasks that compute without a pause, four for each processor: renewals must still be in time.
+absl::StatusOr<bool> BusyTasks(Stage& stage) {
+  const unsigned tasks = 4 * std::max(1U, std::thread::hardware_concurrency());
+  v1::ApplyDagRequest dag;
+  dag.set_namespace_("default");
+  std::string yaml = "dag: busy\ntasks:\n";
+  for (unsigned i = 0; i < tasks; ++i) {
+    yaml += fmt::format("  t{}: {{sh: \"timeout 20 sh -c 'while :; do :; done' || true\"}}\n", i);
+  }
+  dag.set_yaml(yaml);
+  PENSTOCK_RETURN_IF_ERROR(stage.client->ApplyDag(dag).status());
+  v1::CreateRunRequest create;
+  create.set_namespace_("default");
+  create.set_dag("busy");
+  PENSTOCK_ASSIGN_OR_RETURN(const v1::Run run, stage.client->CreateRun(create));
+  const std::vector<int64_t> runs = stage.LoadFor(absl::Seconds(15));
+  PENSTOCK_RETURN_IF_ERROR(stage.AllEnd().status());
+  v1::ListTaskInstancesRequest list;
+  list.set_namespace_("default");
+  list.mutable_run()->set_id(run.id());
+  list.set_page_size(1000);
+  PENSTOCK_ASSIGN_OR_RETURN(const auto instances, stage.client->ListTaskInstances(list));
+  Verdict verdict = stage.JudgeRuns(runs);
+  for (const v1::TaskInstance& instance : instances.instances()) {
+    if (instance.state() == v1::TASK_STATE_SUCCESS && instance.attempt() == 1) continue;
+    verdict.violations.push_back(fmt::format("{}: {}, attempt {}", instance.task(),
+                                             v1::TaskState_Name(instance.state()),
+                                             instance.attempt()));
+  }
+  if (verdict.repeated != 0) {
+    verdict.violations.push_back(fmt::format("{} attempts were repeated", verdict.repeated));
+  }
+  std::printf("%u busy tasks beside %zu runs of others; longest gap %.1f s\n", tasks, runs.size(),
+              verdict.longest_gap);
+  return Tell(verdict.violations);
 }
 
 }  // namespace penstock::chaos
