@@ -1,11 +1,12 @@
 // Workers that nobody can reach, a machine that is gone with all that ran on it or sleeps, and one
 // whose tasks take all of its processors.
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
-#include <thread>
 
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
@@ -143,11 +144,11 @@ absl::StatusOr<bool> Suspend(Stage& stage) {
 
 // Tasks that compute without a pause, four for each processor: renewals must still be in time.
 absl::StatusOr<bool> BusyTasks(Stage& stage) {
-  const unsigned tasks = 4 * std::max(1U, std::thread::hardware_concurrency());
+  const int64_t tasks = 4 * sysconf(_SC_NPROCESSORS_ONLN);
   v1::ApplyDagRequest dag;
   dag.set_namespace_("default");
   std::string yaml = "dag: busy\ntasks:\n";
-  for (unsigned i = 0; i < tasks; ++i) {
+  for (int64_t i = 0; i < tasks; ++i) {
     yaml += fmt::format("  t{}: {{sh: \"timeout 20 sh -c 'while :; do :; done' || true\"}}\n", i);
   }
   dag.set_yaml(yaml);
@@ -173,8 +174,8 @@ absl::StatusOr<bool> BusyTasks(Stage& stage) {
   if (verdict.repeated != 0) {
     verdict.violations.push_back(fmt::format("{} attempts were repeated", verdict.repeated));
   }
-  std::printf("%u busy tasks beside %zu runs of others; longest gap %.1f s\n", tasks, runs.size(),
-              verdict.longest_gap);
+  std::printf("%lld busy tasks beside %zu runs of others; longest gap %.1f s\n",
+              static_cast<long long>(tasks), runs.size(), verdict.longest_gap);
   return Tell(verdict.violations);
 }
 
