@@ -193,6 +193,9 @@ for scenario in $scenarios; do
       grep ' 2 start' "$work/truth" | sort -k4 -n | awk -v from="$from" '
         { last = $4; if (!first) first = $4; n++ }
         END { printf "%d started elsewhere %.1f to %.1f s after the stop\n", n, first - from, last - from }'
+      # Its old session's results were refused: it was told so, and works under another one.
+      grep -q 'went over to another session' "$work/data/logs/worker-1.log" ||
+        { echo "nobody told the worker that its session was over"; failures=$((failures + 1)); }
       verdict "$scenario" 260 20.0 60 50 ;;
     restart-postgres | crash-postgres)
       # As `pg_ctl restart` does it, and a backend killed: the server ends all sessions and recovers.
