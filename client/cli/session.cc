@@ -46,7 +46,7 @@ void Session::Say(std::string_view text) {
   if (format_ == Format::kTable) out() << PrintableLines(text) << "\n";
 }
 
-void Session::Note(std::string_view text) {
+void Session::Note(std::string_view text) const {
   err() << "penstock: " << PrintableLines(text) << "\n" << std::flush;
 }
 

@@ -54,7 +54,7 @@ class Session {
   // A sentence for people, only with `-o table`.
   void Say(std::string_view text);
   // A remark on stderr, whatever the format.
-  void Note(std::string_view text);
+  void Note(std::string_view text) const;
 
   // "penstock run show 42", with the connection flags that this command was given.
   std::string Suggest(std::string_view command) const;

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "client/standalone/instance_lock.h"
 #include "client/standalone/layout.h"
 #include "client/standalone/leftovers.h"
@@ -97,7 +98,8 @@ void CloseAllBut(const std::set<int>& kept) {
   std::vector<int> open_fds;
   DIR* const dir = opendir("/proc/self/fd");
   while (const dirent* entry = dir == nullptr ? nullptr : readdir(dir)) {
-    open_fds.push_back(std::atoi(entry->d_name));
+    int fd = -1;
+    if (absl::SimpleAtoi(entry->d_name, &fd)) open_fds.push_back(fd);
   }
   if (dir != nullptr) closedir(dir);
   for (const int fd : open_fds) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <pqxx/pqxx>
 #include <stdexcept>
 
@@ -82,8 +83,9 @@ TestDatabase::~TestDatabase() {
   try {
     pqxx::connection connection(ClusterDsn());
     pqxx::nontransaction(connection).exec("drop database if exists " + name_ + " with (force)");
-  } catch (const std::exception&) {
+  } catch (const std::exception& error) {
     // The cluster may have been the test's victim; its directory goes as a whole.
+    std::fprintf(stderr, "database %s stays: %s\n", name_.c_str(), error.what());
   }
 }
 
