@@ -25,7 +25,7 @@ end() {
   [ "$code" = 0 ] || exit "$code"
   echo "$checks checks, $failures failed, $((SECONDS - begin)) s"
   [ "$failures" = 0 ] && [ "$checks" -gt 0 ]
-  exit
+  exit $?  # in a trap a bare exit means the status from before it
 }
 trap end EXIT
 trap "exit 130" INT TERM
