@@ -215,7 +215,7 @@ Admission::Candidate Admission::TopOf(WorkClass& cls, NamespaceId ns, NamespaceQ
                                       SteadyTime now) const {
   Line* oldest = *queue.age.begin();
   const bool aged = oldest->waiting_since_us <= now.micros() - ageing_bound_us_;
-  return {&cls, ns, &queue, aged ? oldest : *queue.order.begin(), aged};
+  return {&cls, ns, &queue, aged ? oldest : *queue.order.begin(), aged, nullptr};
 }
 
 bool Admission::Better(const Candidate& a, const Candidate& b) const {
@@ -242,17 +242,30 @@ std::optional<Admission::Candidate> Admission::Best(SteadyTime now) {
   return best;
 }
 
-std::optional<Admission::Pick> Admission::Next(SteadyTime now) {
-  while (const std::optional<Candidate> best = Best(now)) {
+// The best one that has a session. A class without one is out until the sessions change.
+std::optional<Admission::Candidate> Admission::Place(SteadyTime now) {
+  std::optional<Candidate> best;
+  while ((best = Best(now))) {
     const auto id = static_cast<ClassId>(best->cls - classes_.data());
-    Session* session = sessions_.Choose(id, best->cls->demand);
-    if (session != nullptr) return Serve(*best, session, now);
+    best->session = sessions_.Choose(id, best->cls->demand);
+    if (best->session != nullptr) break;
     best->cls->no_room_at = sessions_.generation();
   }
-  return std::nullopt;
+  return best;
 }
 
-Admission::Pick Admission::Serve(const Candidate& candidate, Session* session, SteadyTime now) {
+const Run* Admission::Peek(SteadyTime now) {
+  const std::optional<Candidate> best = Place(now);
+  return best ? best->line->run : nullptr;
+}
+
+std::optional<Admission::Pick> Admission::Next(SteadyTime now) {
+  const std::optional<Candidate> best = Place(now);
+  if (!best) return std::nullopt;
+  return Serve(*best, now);
+}
+
+Admission::Pick Admission::Serve(const Candidate& candidate, SteadyTime now) {
   Line& line = *candidate.line;
   Run& run = *line.run;
   Unlist(line);
@@ -268,12 +281,12 @@ Admission::Pick Admission::Serve(const Candidate& candidate, Session* session, S
   candidate.queue->pass = line.pass;
   line.pass += 1;
   line.waiting_since_us = line.ready > 0 ? now.micros() : 0;
-  session->credits -= 1;
-  Charge(line.cls, session);
+  candidate.session->credits -= 1;
+  Charge(line.cls, candidate.session);
   // The caller turns the instance's state; the line is listed again without it.
   run.instances[task].state = TaskState::kLeased;
   List(line, now);
-  return {&run, task, session};
+  return {&run, task, candidate.session};
 }
 
 void Admission::Charge(ClassId id, Session* session) {

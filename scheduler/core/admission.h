@@ -97,6 +97,8 @@ class Admission {
   // The next instance and its session, taken out of the line, its pool slots and the session's
   // credit and resources charged. Nothing when nothing can be placed.
   std::optional<Pick> Next(SteadyTime now);
+  // The run of what Next would return; null when that is nothing.
+  const Run* Peek(SteadyTime now);
 
   // Charges a lease that a load found; no limit is checked (it was, when it was given).
   void Charge(ClassId id, Session* session);
@@ -118,6 +120,7 @@ class Admission {
     NamespaceQueue* queue = nullptr;
     Line* line = nullptr;
     bool aged = false;
+    Session* session = nullptr;  // once it is placed
   };
   struct NamespaceShare {
     int32_t weight = 1;
@@ -132,9 +135,10 @@ class Admission {
   bool HasRoom(const WorkClass& cls) const;
   void ReservePool(ClassId id, WorkClass& cls);
   std::optional<Candidate> Best(SteadyTime now);
+  std::optional<Candidate> Place(SteadyTime now);
   Candidate TopOf(WorkClass& cls, NamespaceId ns, NamespaceQueue& queue, SteadyTime now) const;
   bool Better(const Candidate& a, const Candidate& b) const;
-  Pick Serve(const Candidate& candidate, Session* session, SteadyTime now);
+  Pick Serve(const Candidate& candidate, SteadyTime now);
   Verdict JudgePool(const WorkClass& cls, ClassId id) const;
   Verdict JudgeWorkers(const WorkClass& cls, ClassId id) const;
 

@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "scheduler/core/suspect.h"
+
 namespace penstock::core {
 
 void Domain::Apply(Event event, Now now) {
+  if (careful_) focus_ = RunNamed(NameOf(event));
   std::visit([&](auto& e) { On(e, now); }, event);
   RemoveFinished();
   dispatch_due_ = true;
@@ -19,7 +22,9 @@ Effects Domain::TakeEffects() {
 
 SteadyTime Domain::NextSteady() const {
   SteadyTime next = SteadyTime::Infinite();
-  for (const auto& [id, session] : sessions_.all()) next = std::min(next, session->trusted_until);
+  for (const auto& [id, session] : sessions_.all()) {
+    if (!session->lost) next = std::min(next, session->trusted_until);
+  }
   if (!pending_marks_.empty()) next = std::min(next, pending_marks_.front().due);
   return next;
 }

@@ -46,6 +46,9 @@ struct DomainOptions {
   absl::flat_hash_map<SessionId, SteadyTime> trust;
   // Runs that must not be touched any more, with the reason (poison).
   absl::flat_hash_map<RunId, std::string> quarantine;
+  // Careful mode: what is decided about a run is decided in its RunTurn, when an event about it
+  // comes, or by a command. So it is known beforehand about which run something is decided.
+  bool careful = false;
 };
 
 using VersionMap = absl::flat_hash_map<VersionId, std::shared_ptr<const dag::Topology>>;
@@ -75,11 +78,27 @@ class Domain {
   // What the carrier has to bring: run ids (0 = enough), versions.
   int64_t WantedIds() const;
   std::vector<VersionId> TakeWantedVersions();
+  // The first command that waits for one of these; null = none does.
+  const Command* held_command() const {
+    return held_commands_.empty() ? nullptr : &held_commands_.front();
+  }
   bool HasRun(RunId run) const { return runs_.contains(run); }
   // Trust to carry over a reload.
   absl::flat_hash_map<SessionId, SteadyTime> Trust() const;
   // What Apply does with it; allowed at any time, since nothing durable follows from it.
   void Confirm(const SessionConfirmed& e);
+
+  // ---- Careful mode ----
+  // The run that wants the next RunTurn: there is something to decide about it.
+  std::optional<RunId> WantsTurn(Now now);
+  // Until the next event nothing is decided about any run.
+  void EndTurn() { focus_.reset(); }
+  // All loaded runs have had their first turn.
+  bool AllBegun() const { return to_begin_.empty(); }
+  // The rest is as without it.
+  void EndCare(Now now);
+  // A session that holds leases is away: it comes back, or is lost.
+  bool AwaitsSessions() const;
 
   // ---- For people ----
   Explanation Explain(const TaskKey& key) const;   // state kRemoved when there is no such instance
@@ -108,12 +127,6 @@ class Domain {
     int32_t active = 0;                        // running runs
     absl::btree_set<RunId> queued;
     absl::btree_set<RunId> running;
-  };
-  struct RetryTimer {
-    int64_t at_us;
-    TaskKey key;
-    int32_t attempt;
-    friend bool operator>(const RetryTimer& a, const RetryTimer& b) { return a.at_us > b.at_us; }
   };
   struct RunTimer {
     int64_t at_us;
@@ -154,7 +167,7 @@ class Domain {
   void On(SessionDraining& e, Now now);
   void LoseSession(SessionId id, Now now);
   void LoseLease(const TaskKey& key, Cause cause, Now now);
-  bool DeferIfUnflushed(const TaskKey& key, Cause cause);
+  bool Defer(const Run& run, const TaskKey& key, Cause cause);
   void WishForCredits();
 
   // domain_attempts.cc
@@ -196,6 +209,16 @@ class Domain {
   void Audit(const Command& command, std::string action, std::string subject, Now now);
   void SetIntent(Run& run, RunIntent intent, std::string reason, Now now);
 
+  // domain_careful.cc
+  bool MayTouch(const Run& run) const {
+    return run.begun && (!careful_ || focus_ == run.row.id);
+  }
+  std::optional<RunId> DueRun(Now now) const;
+  std::optional<RunId> QueuedRun() const;
+  void On(RunTurn& e, Now now);
+  void Quarantine(Run& run, const std::string& why);
+  void Release(Run& run, Now now);
+
   // domain_work.cc
   void RunTimers(Now now);
   bool Initialise(Now now, int* budget);
@@ -216,6 +239,7 @@ class Domain {
   void ArmRunTimer(const Run& run);
   void RemoveFinished();
   void FinishRun(Run& run, RunState state, std::string reason, Now now);
+  static bool MayStart(const DagState& dag);
   void StartQueued(DagState& dag, Now now);
   void UpdateHold(Run& run, Now now);
   void RunDeferredLosses(Now now);
@@ -255,7 +279,8 @@ class Domain {
   std::deque<Propagation> propagations_;
   absl::btree_set<RunId> initialising_;
   absl::btree_set<RunId> sweeping_;
-  std::vector<std::pair<TaskKey, Cause>> deferred_losses_;  // leases of the batch being gathered
+  // Leases of the batch being gathered, or of runs that may not be touched.
+  std::vector<std::pair<TaskKey, Cause>> deferred_losses_;
   std::deque<Command> held_commands_;
   std::vector<RunId> finished_;                             // to be removed after this step
   std::deque<RunRow> recent_;                               // ended runs that were given a key
@@ -264,6 +289,9 @@ class Domain {
   int64_t ids_left_ = 0;
   int64_t backlog_bytes_ = 0;                               // of runs_, by BacklogBytes
   bool dispatch_due_ = true;
+  bool careful_;
+  std::optional<RunId> focus_;        // in careful mode: what the latest event is about
+  absl::btree_set<RunId> to_begin_;   // in careful mode: wait for their first turn
 
   Effects out_;
   uint64_t batch_number_ = 1;

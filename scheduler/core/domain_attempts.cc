@@ -19,7 +19,7 @@ void Domain::On(AttemptStarted& e, Now now) {
   Run* run = FindRun(e.ref.key.run);
   if (run == nullptr || live == live_.end() || live->second.session != e.session) return;
   const Instance& inst = run->at(e.ref.key.task);
-  if (inst.attempt != e.ref.attempt || inst.state != TaskState::kLeased) return;
+  if (!run->begun || inst.attempt != e.ref.attempt || inst.state != TaskState::kLeased) return;
   live->second.started_us = e.started_us;
   SetState(*run, static_cast<uint32_t>(e.ref.key.task), TaskState::kRunning, false);
   pending_marks_.push_back({e.ref.key, e.ref.attempt, now.steady + options_.started_after});
@@ -29,10 +29,12 @@ void Domain::On(AttemptStarted& e, Now now) {
 void Domain::MarkStarted(Now now) {
   while (!pending_marks_.empty() && pending_marks_.front().due <= now.steady && !BatchFull()) {
     const PendingMark mark = pending_marks_.front();
+    const Run* run = FindRun(mark.key.run);
+    if (run != nullptr && !MayTouch(*run)) break;
     pending_marks_.pop_front();
     const auto live = live_.find(mark.key);
     if (live == live_.end() || live->second.marked) continue;
-    if (runs_.at(mark.key.run)->at(mark.key.task).attempt != mark.attempt) continue;
+    if (run->at(mark.key.task).attempt != mark.attempt) continue;
     live->second.marked = true;
     out_.batch.started.push_back({mark.key, mark.attempt, live->second.started_us});
   }
@@ -41,9 +43,10 @@ void Domain::MarkStarted(Now now) {
 // A result counts only for the lease that it names; any other is acknowledged and forgotten.
 void Domain::On(AttemptEnded& e, Now now) {
   const AttemptRef ref = e.result.ref;
+  Run* run = FindRun(ref.key.run);
+  if (run != nullptr && !run->begun) return;  // the worker keeps it, and says it again
   out_.acks.push_back({e.session, ref});
   const auto it = live_.find(ref.key);
-  Run* run = FindRun(ref.key.run);
   if (run == nullptr || it == live_.end() || it->second.session != e.session) return;
   if (run->at(ref.key.task).attempt != ref.attempt) return;
   if (it->second.dispatched_in == batch_number_) return;  // nobody can have been told of it yet
@@ -55,7 +58,7 @@ void Domain::On(AttemptHandedBack& e, Now now) {
   const auto it = live_.find(e.ref.key);
   Run* run = FindRun(e.ref.key.run);
   if (run == nullptr || it == live_.end() || it->second.session != e.session) return;
-  if (run->at(e.ref.key.task).attempt != e.ref.attempt) return;
+  if (!run->begun || run->at(e.ref.key.task).attempt != e.ref.attempt) return;
   LoseLease(e.ref.key, Cause::kHandedBack, now);
 }
 

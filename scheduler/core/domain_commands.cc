@@ -125,6 +125,7 @@ RunRow Domain::CreateRun(const NewRun& wanted, DagState& dag, Now now) {
   row.note = wanted.note;
   row.created_us = absl::ToUnixMicros(now.wall);
   Run& run = AddRun(row, versions_.at(row.version));
+  run.begun = true;
   run.new_run_batch = batch_number_;
   run.new_run_index = out_.batch.new_runs.size();
   out_.batch.new_runs.push_back(row);
@@ -180,7 +181,7 @@ bool Domain::Do(const CancelRun& c, const Command& command, Reply* reply, Now no
   Audit(command, "run.cancel", run->row.key, now);
   if (run->row.state == RunState::kQueued) {
     FinishRun(*run, RunState::kCancelled, "cancelled by a user while queued", now);
-  } else if (run->row.intent != RunIntent::kCancel) {
+  } else if (run->row.intent != RunIntent::kCancel || run->row.quarantined) {
     SetIntent(*run, RunIntent::kCancel, "cancelled by a user", now);
   }
   reply->runs.push_back(run->row);
@@ -217,6 +218,7 @@ bool Domain::Do(const RetryRun& c, const Command& command, Reply* reply, Now now
       return true;
     }
     run = &AddRun(row, versions_.at(row.version));
+    run->begun = true;
     for (const TaskRow& task : c.loaded->tasks) LoadTask(*run, task);
     run->row.state = RunState::kQueued;
     run->row.finished_us = 0;
@@ -230,6 +232,11 @@ bool Domain::Do(const RetryRun& c, const Command& command, Reply* reply, Now now
     StartQueued(dag, now);
   } else if (run->row.state == RunState::kRunning && run->row.intent == RunIntent::kNone) {
     SetIntent(*run, RunIntent::kRetry, "", now);
+  } else if (run->row.quarantined) {  // it goes on where it was set aside
+    Release(*run, now);
+    run->row.reason.clear();
+    WriteRun(*run, /*by_user=*/true);
+    StartQueued(dags_.at(run->row.dag), now);
   } else if (run->row.state == RunState::kRunning && run->row.intent != RunIntent::kRetry) {
     reply->status = Refuse(absl::StatusCode::kFailedPrecondition,
                            "the run is being cancelled: retry it when it has ended");

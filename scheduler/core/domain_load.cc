@@ -14,7 +14,8 @@ Domain::Domain(DomainOptions options, DomainFacts facts, const VersionMap& versi
       id_(facts.domain),
       epoch_(facts.epoch),
       first_attempt_(facts.first_attempt),
-      admission_(sessions_, options_.ageing_bound) {
+      admission_(sessions_, options_.ageing_bound),
+      careful_(options_.careful) {
   LoadCatalog(facts);
   LoadSessions(facts, now);
   for (RunRow& row : facts.runs) {
@@ -27,12 +28,12 @@ Domain::Domain(DomainOptions options, DomainFacts facts, const VersionMap& versi
   }
   for (auto& [id, run] : runs_) {
     const auto poison = options_.quarantine.find(id);
-    if (poison != options_.quarantine.end()) {
-      run->row.quarantined = true;
-      run->row.reason = poison->second;
-      WriteRun(*run);
+    if (poison != options_.quarantine.end()) Quarantine(*run, poison->second);
+    if (careful_ && !run->row.quarantined) {
+      to_begin_.insert(id);
+    } else {
+      BeginRun(*run, now);
     }
-    BeginRun(*run, now);
   }
   for (auto& [id, dag] : dags_) StartQueued(dag, now);
 }
@@ -118,7 +119,7 @@ void Domain::LoadTask(Run& run, const TaskRow& row) {
     run.timed_out.insert(static_cast<uint32_t>(row.key.task));
   }
   if (row.state == TaskState::kUpForRetry) {
-    retry_timers_.push({row.retry_at_us, row.key, row.attempt});
+    run.timers.push_back({row.retry_at_us, row.key, row.attempt});
   }
   if (!IsLive(row.state)) return;
   Session* session = sessions_.Find(row.session);
@@ -129,16 +130,20 @@ void Domain::LoadTask(Run& run, const TaskRow& row) {
   ++run.live;
 }
 
-// Puts a loaded run where it belongs: in its DAG's queue, or to work.
+// Puts a loaded run where it belongs: in its DAG's queue, or to work. One in quarantine only takes
+// its place among the active runs.
 void Domain::BeginRun(Run& run, Now now) {
   DagState& dag = dags_[run.row.dag];
   if (run.row.state == RunState::kQueued) {
-    dag.queued.insert(run.row.id);
+    run.begun = !run.row.quarantined;
+    if (run.begun) dag.queued.insert(run.row.id);
     return;
   }
   dag.running.insert(run.row.id);
   ++dag.active;
-  StartRun(run, now);
+  run.instances.resize(run.task_count());
+  run.propagated.resize(run.task_count());
+  if (!run.row.quarantined) StartRun(run, now);
 }
 
 }  // namespace penstock::core

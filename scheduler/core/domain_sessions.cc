@@ -82,16 +82,17 @@ void Domain::LoseSession(SessionId id, Now now) {
   if (session->leases.empty()) sessions_.Remove(id);
 }
 
-// A lease that this very batch creates has no row yet: it is taken back after the batch.
-bool Domain::DeferIfUnflushed(const TaskKey& key, Cause cause) {
-  if (live_.at(key).dispatched_in != batch_number_) return false;
+// A lease that this very batch creates has no row yet: it is taken back after the batch. One of a
+// run that may not be touched waits for the run's turn, or for the end of its quarantine.
+bool Domain::Defer(const Run& run, const TaskKey& key, Cause cause) {
+  if (live_.at(key).dispatched_in != batch_number_ && MayTouch(run)) return false;
   deferred_losses_.emplace_back(key, cause);
   return true;
 }
 
 void Domain::LoseLease(const TaskKey& key, Cause cause, Now now) {
-  if (DeferIfUnflushed(key, cause)) return;
   Run& run = *runs_.at(key.run);
+  if (Defer(run, key, cause)) return;
   const Live live = live_.at(key);
   AttemptResult lost;
   lost.ref = {key, run.at(key.task).attempt};

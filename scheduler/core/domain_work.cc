@@ -44,7 +44,6 @@ void Domain::RunDeferredLosses(Now now) {
   for (const auto& [key, cause] : losses) {
     if (live_.contains(key)) LoseLease(key, cause, now);
   }
-  dispatch_due_ = true;
 }
 
 void Domain::JudgeSessions(Now now) {
@@ -55,8 +54,9 @@ void Domain::RunTimers(Now now) {
   const int64_t wall_us = absl::ToUnixMicros(now.wall);
   while (!retry_timers_.empty() && retry_timers_.top().at_us <= wall_us) {
     const RetryTimer timer = retry_timers_.top();
-    retry_timers_.pop();
     Run* run = FindRun(timer.key.run);
+    if (run != nullptr && !MayTouch(*run)) break;
+    retry_timers_.pop();
     if (run == nullptr) continue;
     const Instance& inst = run->at(timer.key.task);
     if (inst.state != TaskState::kUpForRetry || inst.attempt != timer.attempt) continue;
@@ -64,8 +64,9 @@ void Domain::RunTimers(Now now) {
   }
   while (!run_timers_.empty() && run_timers_.top().at_us <= wall_us) {
     Run* run = FindRun(run_timers_.top().run);
+    if (run != nullptr && !MayTouch(*run)) break;
     run_timers_.pop();
-    if (run == nullptr || run->row.intent != RunIntent::kNone || run->row.quarantined) continue;
+    if (run == nullptr || run->row.intent != RunIntent::kNone) continue;
     const absl::Duration limit = run->version->topology().dag().run_timeout;
     SetIntent(*run, RunIntent::kTimeout,
               fmt::format("the run's timeout of {} passed", absl::FormatDuration(limit)), now);
@@ -81,6 +82,8 @@ void Domain::ArmRunTimer(const Run& run) {
 }
 
 void Domain::StartRun(Run& run, Now now) {
+  run.begun = true;
+  for (const RetryTimer& timer : std::exchange(run.timers, {})) retry_timers_.push(timer);
   run.instances.resize(run.task_count());
   run.propagated.resize(run.task_count());
   ArmRunTimer(run);
@@ -92,10 +95,15 @@ void Domain::StartRun(Run& run, Now now) {
   UpdateHold(run, now);
 }
 
-void Domain::StartQueued(DagState& dag, Now now) {
+bool Domain::MayStart(const DagState& dag) {
   const int32_t limit = dag.row.max_active_runs;
-  while (!dag.row.paused && !dag.queued.empty() && (limit == 0 || dag.active < limit)) {
+  return !dag.row.paused && !dag.queued.empty() && (limit == 0 || dag.active < limit);
+}
+
+void Domain::StartQueued(DagState& dag, Now now) {
+  while (MayStart(dag)) {
     Run& run = *runs_.at(*dag.queued.begin());
+    if (!MayTouch(run)) return;
     dag.queued.erase(dag.queued.begin());
     dag.running.insert(run.row.id);
     ++dag.active;
@@ -214,7 +222,6 @@ bool Domain::Initialise(Now now, int* budget) {
 void Domain::JudgeInstance(Run& run, uint32_t task, Now now) {
   const Instance& inst = run.instances[task];
   if (inst.state != TaskState::kWaiting || run.row.intent != RunIntent::kNone) return;
-  if (run.row.quarantined) return;
   const auto& topology = run.version->topology();
   const auto total = static_cast<uint32_t>(topology.upstream(task).size());
   switch (dag::Judge(topology.trigger_rule(task), inst.View(total))) {
@@ -298,7 +305,7 @@ bool Domain::Propagate(Now now, int* budget) {
 void Domain::SetIntent(Run& run, RunIntent intent, std::string reason, Now now) {
   run.row.intent = intent;
   run.row.reason = std::move(reason);
-  run.row.quarantined = false;
+  if (run.row.quarantined) Release(run, now);
   WriteRun(run, /*by_user=*/intent != RunIntent::kTimeout);
   run.sweep = 0;
   run.sweeping = true;
@@ -407,6 +414,11 @@ bool Domain::EndSweep(Run& run, Now now) {
 bool Domain::Dispatch(Now now) {
   admission_.BeginRound(now.steady);
   while (!BatchFull()) {
+    const Run* next = careful_ ? admission_.Peek(now.steady) : nullptr;
+    if (next != nullptr && !MayTouch(*next)) {
+      dispatch_due_ = false;
+      return false;
+    }
     const std::optional<Admission::Pick> pick = admission_.Next(now.steady);
     if (!pick) {
       dispatch_due_ = false;

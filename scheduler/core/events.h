@@ -160,6 +160,10 @@ struct IdsGranted {
   RunId first;
   int64_t count = 0;
 };
+// With DomainOptions::careful: until another event comes, this is the run about which is decided.
+struct RunTurn {
+  RunId run;
+};
 struct VersionLoaded {
   VersionId version;
   std::shared_ptr<const dag::Topology> topology;
@@ -167,7 +171,7 @@ struct VersionLoaded {
 
 using Event = std::variant<SessionHello, BindingClosed, SessionConfirmed, SessionDead,
                            CreditsGranted, AttemptStarted, AttemptEnded, AttemptHandedBack,
-                           SessionDraining, Command, IdsGranted, VersionLoaded>;
+                           SessionDraining, Command, IdsGranted, VersionLoaded, RunTurn>;
 
 // ---- Effects beside the rows ----
 
@@ -241,10 +245,12 @@ struct Effects {
   std::vector<AskDrain> drains;
   std::vector<Reply> replies;
   std::vector<RunId> changed_runs;   // for watches; may repeat
+  // All sessions are to say hello again: results that were left alone count now.
+  bool resync = false;
   bool nothing() const {
     return batch.empty() && assigns.empty() && acks.empty() && revokes.empty() &&
            credit_returns.empty() && wishes.empty() && ended.empty() && drains.empty() &&
-           replies.empty();
+           replies.empty() && !resync;
   }
 };
 

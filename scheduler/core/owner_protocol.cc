@@ -55,6 +55,16 @@ bool OwnerProtocol::Offer(Event event) {
 // ---- Gathering ----
 
 bool OwnerProtocol::ApplyOne(Now now) {
+  if (careful_) {
+    // One input per flush, so that a refusal names the guilty one.
+    if (domain_->HasEffects()) return false;
+    ArrangeNext(now);
+  }
+  if (!refused_.empty()) RefuseSuspects(now);
+  if (careful_) {
+    if (!queue_.empty() && SuspectOf(queue_.front()) != noted_) return false;
+    if (!domain_->AllBegun()) loaded_at_ = now.steady;
+  }
   if (queue_.empty() || domain_->BatchFull()) return false;
   Event event = std::move(queue_.front());
   queue_.pop_front();
@@ -65,21 +75,21 @@ bool OwnerProtocol::ApplyOne(Now now) {
 
 void OwnerProtocol::Pump(Now now) {
   if (!owner() || reload_due_ || busy_ == Busy::kLoading || busy_ == Busy::kReleasing) return;
-  if (careful_) {
-    // One input per flush, so that a refusal names the guilty one.
-    if (!flushing_ && !domain_->HasEffects()) ApplyOne(now);
-  } else {
-    while (ApplyOne(now)) {
+  if (WaitsCarefully()) return;
+  while (!careful_ && ApplyOne(now)) {
+  }
+  do {
+    while (domain_->Work(now)) {
     }
-  }
-  while (domain_->Work(now)) {
-  }
+  } while (careful_ && ApplyOne(now));
 }
 
 std::optional<OwnerProtocol::Request> OwnerProtocol::NextFlush(Now now) {
   Pump(now);
   if (!domain_->HasEffects()) return std::nullopt;
   Effects effects = domain_->TakeEffects();
+  progress_ = effects.batch.made_progress;
+  if (now.steady < loaded_at_ + options_.settled()) effects.batch.made_progress = false;
   ++taken_;
   if (effects.batch.empty()) {
     covered_ = taken_;
@@ -106,9 +116,10 @@ std::optional<OwnerProtocol::Request> OwnerProtocol::Next(Now now) {
   if (reload_due_) {
     if (now.steady < not_before_) return std::nullopt;
     busy_ = Busy::kLoading;
-    return Reload{epoch_, in_doubt_, seq_, waits_};
+    return Reload{epoch_, in_doubt_, seq_, waits_, rejected_};
   }
   if (auto flush = NextFlush(now)) return flush;
+  if (auto note = NextNote()) return note;
   if (release_wanted_ && queue_.empty()) {
     busy_ = Busy::kReleasing;
     return Release{epoch_};
@@ -132,8 +143,12 @@ void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
     case FlushVerdict::kCommitted:
       seq_ = FlushSeq(seq_.value() + 1);
       covered_ = taken_;
-      if (in_flight_->batch.made_progress) {
-        careful_ = careful_ && !queue_.empty();
+      quarantine_.clear();  // by now the runs' rows say so, and users may take them out
+      if (progress_) {
+        if (careful_ && CaredEnough(now)) {
+          careful_ = false;
+          domain_->EndCare(now);
+        }
         trouble_.clear();
         backoff_.Reset();
       }
@@ -144,6 +159,7 @@ void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
       BecomeFollower("a flush met another owner's fence");
       return;
     case FlushVerdict::kRejected:
+      rejected_ = true;
       Poisoned(result, now);
       [[fallthrough]];
     case FlushVerdict::kFailed:
@@ -161,20 +177,24 @@ void OwnerProtocol::Poisoned(const FlushResult& result, Now) {
   if (!careful_) return;
   const std::string why(Message(result.status));
   if (!in_flight_commands_.empty()) {
-    Effects refusal;
     for (const Command& command : in_flight_commands_) {
-      Reply reply;
-      reply.command = command.id;
-      reply.status = MakeStatus(absl::StatusCode::kInternal,
-                                fmt::format("the command was set aside because it cannot be "
-                                            "stored: {}", why));
-      if (command.id) refusal.replies.push_back(std::move(reply));
+      Refuse(command, fmt::format("it cannot be stored: {}", why));
     }
     in_flight_commands_.clear();
-    deliveries_.push_back(std::move(refusal));
   } else if (result.culprit) {
     quarantine_[result.culprit] = why;
   }
+}
+
+void OwnerProtocol::Refuse(const Command& command, std::string_view why) {
+  if (!command.id) return;
+  Reply reply;
+  reply.command = command.id;
+  reply.status = MakeStatus(absl::StatusCode::kInternal,
+                            fmt::format("the command was set aside: {}", why));
+  Effects refusal;
+  refusal.replies.push_back(std::move(reply));
+  deliveries_.push_back(std::move(refusal));
 }
 
 // Commands that were applied but are not durable go back to the head of the queue, in order.
@@ -249,11 +269,17 @@ void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap
   seen_epoch_ = std::max(seen_epoch_, epoch_);
   epochs_seen_.try_emplace(epoch_, now.steady);
   seq_ = result->facts.flush_seq;
+  loaded_at_ = now.steady;
+  rejected_ = false;
   careful_ = result->facts.loads_without_progress >= options_.careful_after;
+  long_care_ = result->facts.loads_without_progress >= options_.long_care_after;
+  noted_ = result->facts.suspect;
+  if (!reload && careful_ && !noted_.empty()) Accuse(noted_, now);
   DomainOptions core = options_.core;
   core.epochs_seen = epochs_seen_;
   core.trust = reload ? trust_ : absl::flat_hash_map<SessionId, SteadyTime>();
   core.quarantine = quarantine_;
+  core.careful = careful_;
   domain_ = std::make_unique<Domain>(std::move(core), std::move(result->facts), versions, now);
   ++generation_;
   covered_ = taken_;
@@ -293,7 +319,8 @@ void OwnerProtocol::AnswerUndecided(std::vector<Command>& commands, std::string_
 }
 
 void OwnerProtocol::BecomeFollower(std::string_view why) {
-  if (busy_ == Busy::kFlushing || busy_ == Busy::kIds || busy_ == Busy::kLoading) {
+  if (busy_ == Busy::kFlushing || busy_ == Busy::kIds || busy_ == Busy::kLoading ||
+      busy_ == Busy::kNoting) {
     lost_ = true;  // the outstanding request still points into our memory
     return;
   }
@@ -311,7 +338,9 @@ void OwnerProtocol::BecomeFollower(std::string_view why) {
   reload_due_ = false;
   waits_ = false;
   release_wanted_ = false;
+  careful_ = false;
   trust_.clear();
+  quarantine_.clear();
   trouble_ = std::string(why);
 }
 
@@ -322,6 +351,7 @@ std::vector<VersionId> OwnerProtocol::TakeWantedVersions() {
 }
 
 SteadyTime OwnerProtocol::NextSteady() const {
+  if (WaitsCarefully()) return SteadyTime::Infinite();
   SteadyTime next = domain_ == nullptr ? SteadyTime::Infinite() : domain_->NextSteady();
   if (reload_due_ || (domain_ == nullptr && wanted_)) next = std::min(next, not_before_);
   if (wanted_ids_ > 0 && busy_ == Busy::kNo) next = std::min(next, not_before_);
@@ -329,7 +359,7 @@ SteadyTime OwnerProtocol::NextSteady() const {
 }
 
 absl::Time OwnerProtocol::NextWall() const {
-  return domain_ == nullptr ? absl::InfiniteFuture() : domain_->NextWall();
+  return domain_ == nullptr || WaitsCarefully() ? absl::InfiniteFuture() : domain_->NextWall();
 }
 
 }  // namespace penstock::core

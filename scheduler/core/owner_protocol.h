@@ -8,6 +8,7 @@
 //                            +--Reload--> owner   (same epoch; its memory is built anew)
 //   A load that finds commits missing begins a new life of the domain: nothing is done in it before
 //   every lease that the lost part may have given out has ended; then comes a Reload.
+//   In careful mode: owner --Note--> owner, one input, --Flush--> owner --Note--> ...
 //   Anyone else's epoch, seen anywhere, makes it a follower at once.
 #include <cstdint>
 #include <deque>
@@ -17,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "common/base/backoff.h"
 #include "scheduler/core/domain.h"
@@ -51,24 +53,35 @@ class OwnerProtocol {
     DomainId domain;
     DomainOptions core;
     size_t max_queue = 200'000;     // events and commands that wait; more are refused
-    int careful_after = 3;          // loads without progress before inputs go one by one
+    // Takeovers, and reloads after refused flushes, without progress before inputs go one by one.
+    int careful_after = 2;
+    // What ended the last process comes again after a load: most of it at once, or with hellos and
+    // repeated requests within this time, ...
+    absl::Duration probation = absl::Seconds(3);
+    // ... and the rest when sessions that stay away are given up, or a worker has come back.
+    absl::Duration settled() const { return core.terms.takeover_wait() + probation; }
+    int long_care_after = 4;        // loads without progress before care lasts until then
   };
   // `known`: the last flush of the domain that this process knows to be committed; 0 = none.
   struct TakeOver {
     Epoch seen;
     FlushSeq known = {};
   };
-  // `waited`: the leases of the domain's life before have ended.
+  // `waited`: the leases of the domain's life before have ended. `refused`: a flush was, so that
+  // this counts as a load without progress; that the database was away does not.
   struct Reload {
     Epoch epoch;
     FlushSeq in_doubt = {};
     FlushSeq known = {};
     bool waited = false;
+    bool refused = false;
   };
   struct Flush { Epoch epoch; FlushSeq seq; const FlushBatch* batch; };  // until OnFlushed
   struct TakeIds { Epoch epoch; int64_t count; };
   struct Release { Epoch epoch; };
-  using Request = std::variant<TakeOver, Reload, Flush, TakeIds, Release>;
+  // Make it durable that `suspect` is about to be applied ("" = nothing is), before it is.
+  struct Note { Epoch epoch; std::string suspect; };
+  using Request = std::variant<TakeOver, Reload, Flush, TakeIds, Release, Note>;
 
   OwnerProtocol(Options options, uint64_t seed);
 
@@ -98,6 +111,7 @@ class OwnerProtocol {
   void OnFlushed(const FlushResult& result, Now now);
   void OnIds(const absl::StatusOr<std::pair<RunId, int64_t>>& ids, Now now);
   void OnReleased(const absl::Status& status, Now now);
+  void OnNoted(const absl::Status& status, Now now);
   // Effects whose flush has been committed, oldest first: act on them.
   std::vector<Effects> TakeDeliveries();
   // Versions that the domain lacks; the carrier offers VersionLoaded events.
@@ -130,7 +144,7 @@ class OwnerProtocol {
   absl::Time NextWall() const;
 
  private:
-  enum class Busy { kNo, kLoading, kFlushing, kIds, kReleasing };
+  enum class Busy { kNo, kLoading, kFlushing, kIds, kReleasing, kNoting };
 
   void BecomeFollower(std::string_view why);
   void AnswerUndecided(std::vector<Command>& commands, std::string_view why);
@@ -141,6 +155,16 @@ class OwnerProtocol {
   void WaitForLeases(const DomainFacts& facts, Now now);
   void Poisoned(const FlushResult& result, Now now);
   std::optional<Request> NextFlush(Now now);
+  // Careful mode.
+  void ArrangeNext(Now now);
+  bool HelloFirst();
+  std::string SuspectOf(const Event& event) const;
+  std::optional<Request> NextNote();
+  void Accuse(const std::string& suspect, Now now);
+  void RefuseSuspects(Now now);
+  void Refuse(const Command& command, std::string_view why);
+  bool WaitsCarefully() const;
+  bool CaredEnough(Now now) const;
 
   const Options options_;
   Backoff backoff_;
@@ -152,7 +176,11 @@ class OwnerProtocol {
   std::vector<Effects> deliveries_;
   absl::btree_map<Epoch, SteadyTime> epochs_seen_;
   absl::flat_hash_map<SessionId, SteadyTime> trust_;
-  absl::flat_hash_map<RunId, std::string> quarantine_;
+  absl::flat_hash_map<RunId, std::string> quarantine_;        // not in the runs' rows yet
+  absl::flat_hash_map<std::string, SteadyTime> refused_;  // suspects, and until when
+  std::string noted_;                      // the durable suspect
+  std::string noting_;                     // what it is to be
+  SteadyTime loaded_at_;                   // or, in careful mode, the last run has begun
   Busy busy_ = Busy::kNo;
   Epoch epoch_;
   Epoch seen_epoch_;
@@ -171,6 +199,9 @@ class OwnerProtocol {
   bool release_wanted_ = false;
   bool lost_ = false;
   bool careful_ = false;
+  bool long_care_ = false;
+  bool progress_ = false;                  // of the batch being flushed
+  bool rejected_ = false;                  // the last flush was
   std::string trouble_;
 };
 

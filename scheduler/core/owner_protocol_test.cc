@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace penstock::core {
 namespace {
 
@@ -125,6 +127,147 @@ TEST_F(OwnerProtocolTest, HoldsStillUntilTheLeasesOfALostLifeHaveEnded) {
   protocol_.OnLoaded(std::move(found), {}, now());
   EXPECT_TRUE(protocol_.owner());
   EXPECT_FALSE(protocol_.waiting());
+}
+
+// ---- Careful mode ----
+
+// The database and a row of processes, each of which ends when its flush holds rows of the poison.
+class CarefulTest : public ::testing::Test {
+ protected:
+  CarefulTest() {
+    DagRow dag;
+    dag.id = DagId(1);
+    dag.version = VersionId(1);
+    dag::DagSpec spec;
+    dag::TaskSpec task;
+    task.id = "a";
+    task.kind = dag::TaskKind::kNoop;
+    spec.tasks = {task};
+    versions_[dag.version] = std::make_shared<const dag::Topology>(std::move(spec));
+    facts_.domain = DomainId(1);
+    facts_.namespaces.push_back({NamespaceId(1), "default", 1});
+    dag.ns = NamespaceId(1);
+    facts_.dags.push_back(dag);
+  }
+  Now now() const { return {SteadyTime::FromMicros(us_), absl::FromUnixMicros(us_)}; }
+  void AddRun(int64_t id) {
+    RunRow run;
+    run.id = RunId(id);
+    run.dag = DagId(1);
+    run.version = VersionId(1);
+    run.state = RunState::kRunning;
+    facts_.runs.push_back(run);
+  }
+  // A life of a process: until it dies (false) or has nothing left to do.
+  bool Live(const std::vector<Command>& commands) {
+    OwnerProtocol protocol({DomainId(1), {}}, 1);
+    protocol.WantOwnership();
+    bool offered = false;
+    while (auto request = protocol.Next(now())) {
+      us_ += 1000;
+      if (std::holds_alternative<OwnerProtocol::Flush>(*request)) {
+        const FlushBatch& batch = *std::get<OwnerProtocol::Flush>(*request).batch;
+        if (Poisoned(batch)) return false;
+        Write(batch);
+        protocol.OnFlushed({FlushVerdict::kCommitted, absl::OkStatus(), RunId()}, now());
+      } else if (const auto* note = std::get_if<OwnerProtocol::Note>(&*request)) {
+        facts_.suspect = note->suspect;
+        protocol.OnNoted(absl::OkStatus(), now());
+      } else if (std::holds_alternative<OwnerProtocol::TakeIds>(*request)) {
+        protocol.OnIds(std::pair(RunId(1000 + 100'000 * epoch_), int64_t{100'000}), now());
+      } else {
+        facts_.epoch = Epoch(++epoch_);
+        ++facts_.loads_without_progress;
+        protocol.OnLoaded(LoadResult{facts_, std::nullopt}, versions_, now());
+      }
+      if (protocol.owner() && !std::exchange(offered, true)) {
+        for (const Command& command : commands) EXPECT_TRUE(protocol.Offer(command));
+        protocol.Offer(VersionLoaded{VersionId(1), versions_.at(VersionId(1))});
+      }
+      for (const Effects& effects : protocol.TakeDeliveries()) {
+        for (const Reply& reply : effects.replies) answers_[reply.command] = reply.status;
+      }
+    }
+    return true;
+  }
+  // How many lives end before one survives.
+  int Deaths(const std::vector<Command>& commands = {}) {
+    int deaths = 0;
+    while (deaths < 20 && !Live(commands)) ++deaths;
+    return deaths;
+  }
+  bool Poisoned(const FlushBatch& batch) const {
+    for (const Decision& d : batch.decisions) {
+      if (d.key.run == poison_) return true;
+    }
+    for (const RunRow& run : batch.new_runs) {
+      if (run.note == "poison") return true;
+    }
+    return false;
+  }
+  void Write(const FlushBatch& batch) {
+    if (batch.made_progress) facts_.loads_without_progress = 0;
+    for (const RunUpdate& u : batch.run_updates) states_[u.run] = u;
+    for (const RunUpdate& u : batch.run_updates) {
+      std::erase_if(facts_.runs, [&](RunRow& run) {
+        if (run.id == u.run) run.quarantined = u.quarantined, run.reason = u.reason;
+        return run.id == u.run && IsTerminal(u.state);
+      });
+    }
+    for (const int64_t id : batch.inbox_done) consumed_.push_back(id);
+  }
+  static Command Create(int64_t id, const std::string& note, int64_t inbox = 0) {
+    NewRun run;
+    run.dag = DagId(1);
+    run.note = note;
+    Command command;
+    command.id = CommandId(id);
+    command.inbox_id = inbox;
+    command.body = CreateRuns{{run}};
+    return command;
+  }
+
+  int64_t us_ = 1'000'000'000;
+  int64_t epoch_ = 0;
+  DomainFacts facts_;
+  VersionMap versions_;
+  RunId poison_;
+  std::map<RunId, RunUpdate> states_;
+  std::map<CommandId, absl::Status> answers_;
+  std::vector<int64_t> consumed_;
+};
+
+TEST_F(CarefulTest, ARunAtWhichProcessesEndIsSetAsideAndTheOthersGoOn) {
+  for (int64_t id = 1; id <= 5; ++id) AddRun(id);
+  poison_ = RunId(3);
+  EXPECT_LE(Deaths(), 3);
+  EXPECT_TRUE(states_.at(RunId(3)).quarantined);
+  for (const int64_t id : {1, 2, 4, 5}) {
+    EXPECT_EQ(states_.at(RunId(id)).state, RunState::kSuccess) << id;
+    EXPECT_FALSE(states_.at(RunId(id)).quarantined) << id;
+  }
+  EXPECT_EQ(facts_.suspect, "") << "nobody is under suspicion any more";
+  EXPECT_EQ(Deaths(), 0);
+}
+
+TEST_F(CarefulTest, ACommandAtWhichProcessesEndIsRefusedAndTheOthersAreCarriedOut) {
+  AddRun(1);
+  EXPECT_LE(Deaths({Create(1, "first"), Create(2, "poison"), Create(3, "third")}), 3);
+  EXPECT_TRUE(answers_.at(CommandId(1)).ok());
+  EXPECT_TRUE(absl::IsInternal(answers_.at(CommandId(2)))) << answers_.at(CommandId(2));
+  EXPECT_TRUE(answers_.at(CommandId(3)).ok());
+}
+
+TEST_F(CarefulTest, ARowOfTheInboxAtWhichProcessesEndIsConsumed) {
+  EXPECT_LE(Deaths({Create(0, "poison", 77)}), 3);
+  EXPECT_EQ(consumed_, std::vector<int64_t>{77});
+}
+
+TEST_F(CarefulTest, WithoutSuspicionALateLoadIsOnlySlow) {
+  for (int64_t id = 1; id <= 3; ++id) AddRun(id);
+  facts_.loads_without_progress = 5;
+  EXPECT_EQ(Deaths(), 0);
+  for (const int64_t id : {1, 2, 3}) EXPECT_EQ(states_.at(RunId(id)).state, RunState::kSuccess);
 }
 
 }  // namespace

@@ -52,6 +52,13 @@ struct Line {
   bool listed = false;           // in the class' order: non-empty and its run is not held
 };
 
+struct RetryTimer {
+  int64_t at_us;
+  TaskKey key;
+  int32_t attempt;
+  friend bool operator>(const RetryTimer& a, const RetryTimer& b) { return a.at_us > b.at_us; }
+};
+
 struct Run {
   RunRow row;
   NamespaceId ns;
@@ -71,6 +78,10 @@ struct Run {
   int32_t pending_propagations = 0;      // endings not yet counted by all downstream
   bool held = false;                     // its lines are out of the order
   bool finished = false;                 // ended; goes when the current step is over
+  // Work on it has begun. One that is quarantined when the domain is loaded is left alone: it keeps
+  // its leases and what they hold of limits, and what comes for it is not taken.
+  bool begun = false;
+  std::vector<RetryTimer> timers;        // of the load, until it begins
   uint64_t new_run_batch = 0;            // the batch that holds its new row, and where
   size_t new_run_index = 0;
 

@@ -98,6 +98,7 @@ void Delivery::Send(core::Effects& effects) {
     hub_.Deliver(domain_, place.first, place.second, std::move(mail));
   }
   SendWithOutputs(std::move(with_outputs));
+  if (effects.resync) hub_.Resync(domain_);
 }
 
 }  // namespace penstock::engine

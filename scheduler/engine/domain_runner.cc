@@ -313,6 +313,10 @@ DomainRunner::Call DomainRunner::Loaded(bool reload, SteadyTime began,
       result = loaded.status();
     }
   }
+  if (result.ok() && !reload && !result->facts.suspect.empty()) {
+    obs::Warning("the last owner ended while it worked on something",
+                 {{"domain", domain_}, {"suspect", result->facts.suspect}});
+  }
   links_.observer.Loaded(domain_, reload, result.ok(), links_.clock.Steady() - began);
   obs::Log(
       result.ok() ? obs::LogLevel::kInfo : obs::LogLevel::kWarning, reload ? "reload" : "takeover",
@@ -363,6 +367,19 @@ DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Release& 
     const absl::Status status = store_->Release(request.epoch);
     return [this, status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
       protocol_.OnReleased(status, links_.clock.Read());
+    };
+  };
+}
+
+DomainRunner::Statement DomainRunner::Carry(const core::OwnerProtocol::Note& request) {
+  return [this, request]() -> Call {
+    const absl::Status status = store_->Note(request.epoch, request.suspect);
+    if (!status.ok()) {
+      obs::Warning("suspect not noted",
+                   {{"domain", domain_}, {"suspect", request.suspect}, {"status", status}});
+    }
+    return [this, status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+      protocol_.OnNoted(status, links_.clock.Read());
     };
   };
 }

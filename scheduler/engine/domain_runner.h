@@ -124,6 +124,7 @@ class DomainRunner : public DomainInbox {
   Statement Carry(const core::OwnerProtocol::Flush& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   Statement Carry(const core::OwnerProtocol::TakeIds& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   Statement Carry(const core::OwnerProtocol::Release& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  Statement Carry(const core::OwnerProtocol::Note& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   Call Loaded(bool reload, SteadyTime began, absl::StatusOr<core::LoadResult> result);
   void LoadVersions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 

@@ -171,7 +171,7 @@ class FakeDatabase {
   }
 
   absl::StatusOr<core::LoadResult> Load(std::optional<SchedulerId> self, Epoch epoch,
-                                        FlushSeq in_doubt) {
+                                        FlushSeq in_doubt, bool counts) {
     MutexLock lock(&mu_);
     signal.Announce("load");
     if (!load_failures_.empty()) {
@@ -187,7 +187,7 @@ class FakeDatabase {
     core::LoadResult result;
     if (in_doubt) result.in_doubt_committed = in_doubt == facts_.flush_seq;
     facts_.flush_seq = FlushSeq(facts_.flush_seq.value() + 1);
-    ++facts_.loads_without_progress;
+    facts_.loads_without_progress += counts ? 1 : 0;
     result.facts = facts_;
     return result;
   }
@@ -214,6 +214,12 @@ class FakeDatabase {
     MutexLock lock(&mu_);
     if (epoch == facts_.epoch) owner_ = SchedulerId();
     signal.Announce("release");
+    return absl::OkStatus();
+  }
+
+  absl::Status Note(const std::string& suspect) {
+    MutexLock lock(&mu_);
+    facts_.suspect = suspect;
     return absl::OkStatus();
   }
 
@@ -252,10 +258,10 @@ class FakeStore : public store::DomainStore {
   explicit FakeStore(FakeDatabase& database) : database_(database) {}
   absl::StatusOr<core::LoadResult> TakeOver(SchedulerId self,
                                             const core::OwnerProtocol::TakeOver& r) override {
-    return database_.Load(self, r.seen, FlushSeq());
+    return database_.Load(self, r.seen, FlushSeq(), true);
   }
   absl::StatusOr<core::LoadResult> Reload(const core::OwnerProtocol::Reload& r) override {
-    return database_.Load(std::nullopt, r.epoch, r.in_doubt);
+    return database_.Load(std::nullopt, r.epoch, r.in_doubt, r.refused);
   }
   core::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override {
     return database_.Flush(epoch, seq, batch);
@@ -263,6 +269,7 @@ class FakeStore : public store::DomainStore {
   absl::StatusOr<store::IdBlock> TakeIds(Epoch, int64_t count) override {
     return database_.TakeIds(count);
   }
+  absl::Status Note(Epoch, const std::string& suspect) override { return database_.Note(suspect); }
   absl::Status Release(Epoch epoch) override { return database_.Release(epoch); }
   absl::StatusOr<core::DomainFacts> LoadRun(RunId) override { return FakeCatalog::No(); }
 

@@ -17,10 +17,11 @@ constexpr std::array<std::string_view, kFaultKinds> kKindNames = {
     "a scheduler's database is cut off", "a worker's main process is killed",
     "a worker's main process is stopped", "a worker is killed whole",
     "a machine is lost",           "the database is down",
-    "the owner's database is cut off, a worker loses the others", "a worker's stream stalls"};
+    "the owner's database is cut off, a worker loses the others", "a worker's stream stalls",
+    "a run becomes poison",        "a submit is poison"};
 constexpr std::array<std::string_view, kMoments> kMomentNames = {
     "at any time", "after a flush was sent", "after a takeover was sent", "after a reload was sent",
-    "after a domain was taken", "after a session was lost"};
+    "after a domain was taken", "after a session was lost", "after a note was sent"};
 
 }  // namespace
 
@@ -35,9 +36,11 @@ void World::PlanFault() {
   const int number = next_fault_++;
   SplitMix64 random(SplitMix64(options_.seed + (static_cast<uint64_t>(number) << 32)).Next());
   loop_.After(100'000 + static_cast<int64_t>(random.Below(5'900'000)), [this] { PlanFault(); });
-  const auto moment = random.OneIn(3) ? Moment::kAny : static_cast<Moment>(random.Below(kMoments));
-  const auto one = static_cast<FaultKind>(random.Below(kFaultKinds));
-  const auto other = static_cast<FaultKind>(random.Below(kFaultKinds));
+  const size_t moments = kMoments - (careful() ? 0 : kCarefulMoments);
+  const size_t kinds = kFaultKinds - (careful() ? 0 : kPoisonKinds);
+  const auto moment = random.OneIn(3) ? Moment::kAny : static_cast<Moment>(random.Below(moments));
+  const auto one = static_cast<FaultKind>(random.Below(kinds));
+  const auto other = static_cast<FaultKind>(random.Below(kinds));
   int& seen_one = planned_[{moment, one}];
   int& seen_other = planned_[{moment, other}];
   const FaultKind kind = seen_other < seen_one ? other : one;
@@ -100,6 +103,10 @@ void World::InjectFault(PlannedFault fault) {
       worker->Stall(static_cast<int>(random.Below(schedulers_.size())),
                     loop_.now_us() + micros(10'000, 20'000'000));
       return;
+    case FaultKind::kPoisonRun:
+      return PoisonARun();
+    case FaultKind::kPoisonSubmit:
+      return StartPoisonSubmits();
     case FaultKind::kKillMain:
     case FaultKind::kStopMain:
     case FaultKind::kKillWhole:
@@ -144,6 +151,81 @@ void World::CutOwner(SimWorker* worker, int64_t while_us) {
     schedulers_[i]->CutDatabase(true);
     loop_.After(while_us, [s = schedulers_[i].get()] { s->CutDatabase(false); });
   }
+}
+
+// ---- Poison ----
+
+void World::PoisonARun() {
+  if (poison_run_ || poison_submit_) return;
+  for (const auto& [id, run] : store_.runs()) {
+    if (core::IsTerminal(run.state) || run.intent != core::RunIntent::kNone) continue;
+    Tell(fmt::format("run {} is poison", id.value()));
+    poison_run_ = id;
+    ++report_.poisons;
+    return;
+  }
+}
+
+void World::StartPoisonSubmits() {
+  if (poison_run_ || poison_submit_) return;
+  poison_submit_ = true;
+  ++report_.poisons;
+  SubmitPoison();
+}
+
+// Until it is refused.
+void World::SubmitPoison() {
+  if (!poison_submit_) return;
+  loop_.After(1'000'000, [this] { SubmitPoison(); });
+  for (auto& scheduler : schedulers_) {
+    if (!scheduler->owns() || scheduler->paused()) continue;
+    core::NewRun run;
+    run.dag = dags_.front().id;
+    run.note = kPoisonNote;
+    scheduler->Execute(core::CreateRuns{{run}}, [this](const core::Reply& reply) {
+      if (absl::IsInternal(reply.status)) poison_submit_ = false;
+    });
+    return;
+  }
+}
+
+void World::PoisonKills(size_t scheduler) {
+  // Three, and some more where a random fault or a long wait for a limit came in between.
+  constexpr int kMostKills = 8;
+  ++report_.poison_kills;
+  if (++poison_kills_ == kMostKills) checker_.Violated(11, "one input has ended eight schedulers");
+  Tell(fmt::format("poison ends scheduler {}", scheduler));
+  SimScheduler* victim = schedulers_[scheduler].get();
+  loop_.After(0, [victim, life = victim->life()] {
+    if (victim->alive() && victim->life() == life) victim->Kill();
+  });
+  loop_.After(Micros(100'000, 1'000'000), [victim, life = victim->life()] {
+    if (!victim->alive() && victim->life() == life + 1) victim->Start();
+  });
+}
+
+// A user retries what is in quarantine: what is none of the poison at once (an owner was killed by
+// something else at the wrong moment), the poison when what makes it one has been mended.
+void World::ReleaseQuarantined() {
+  for (const auto& [id, run] : store_.runs()) {
+    if (!run.quarantined || core::IsTerminal(run.state)) continue;
+    if (IsPoison(id)) {
+      if (!random_.OneIn(6)) continue;
+      Tell(fmt::format("run {} is no poison any more", id.value()));
+      poison_run_ = RunId();
+      poison_kills_ = 0;
+      continue;  // retried at the next look
+    }
+    for (auto& scheduler : schedulers_) {
+      if (!scheduler->owns() || scheduler->paused()) continue;
+      ++report_.released;
+      scheduler->Execute(core::RetryRun{id, nullptr}, [](const core::Reply&) {});
+      break;
+    }
+  }
+  loop_.After(5'000'000, [this] {
+    if (!Done()) ReleaseQuarantined();
+  });
 }
 
 }  // namespace penstock::sim

@@ -125,6 +125,9 @@ int RunSeeds(Settings s, Report* sum) {
     sum->faults += report.faults;
     sum->flushes += report.flushes;
     sum->met.insert(report.met.begin(), report.met.end());
+    sum->poisons += report.poisons;
+    sum->poison_kills += report.poison_kills;
+    sum->released += report.released;
     sum->virtual_seconds += report.virtual_seconds;
     if (report.violations.empty()) continue;
     std::printf("seed %llu violates:\n", static_cast<unsigned long long>(s.options.seed));
@@ -138,13 +141,14 @@ int RunSeeds(Settings s, Report* sum) {
 void Print(const Report& sum, double seconds) {
   std::printf(
       "%lld task instances ended, %lld attempts, %lld flushes, %lld faults, %lld takeovers, "
-      "%lld reloads, %zu of %zu faults met at their moments, in %.1f s (%.0f virtual s)\n",
+      "%lld reloads; %lld poisons ended %lld schedulers, %lld runs released from quarantine; "
+      "%zu of %zu faults met at their moments; in %.1f s (%.0f virtual s)\n",
       static_cast<long long>(sum.completed), static_cast<long long>(sum.launched),
       static_cast<long long>(sum.flushes), static_cast<long long>(sum.faults),
       static_cast<long long>(sum.takeovers), static_cast<long long>(sum.reloads),
-      sum.met.size(),
-      penstock::sim::kFaultKinds * penstock::sim::kMoments, seconds,
-      sum.virtual_seconds);
+      static_cast<long long>(sum.poisons), static_cast<long long>(sum.poison_kills),
+      static_cast<long long>(sum.released), sum.met.size(),
+      penstock::sim::kFaultKinds * penstock::sim::kMoments, seconds, sum.virtual_seconds);
 }
 
 int RunMutations(const Settings& settings) {

@@ -1,5 +1,7 @@
 #include "scheduler/sim/sim_scheduler.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "fmt/format.h"
@@ -29,6 +31,7 @@ void SimScheduler::Start() {
   options.domain = kDomain;
   options.core.terms = world_.terms();
   options.core.max_rows = 200;
+  if (!world_.careful()) options.careful_after = std::numeric_limits<int>::max();
   if (world_.options().mutation == Mutation::kIgnoreSessionLease) {
     options.core.terms.session = absl::Milliseconds(1);
     options.core.terms.domain = absl::Milliseconds(1);
@@ -256,7 +259,24 @@ void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
       });
 }
 
+// Stands for a decision at which the process ends: the one about these rows.
+bool SimScheduler::Poisoned(const core::FlushBatch& batch) const {
+  const auto poisoned = [this](RunId run) { return world_.IsPoison(run); };
+  return std::any_of(batch.dispatches.begin(), batch.dispatches.end(),
+                     [&](const auto& d) { return poisoned(d.key.run); }) ||
+         std::any_of(batch.completions.begin(), batch.completions.end(),
+                     [&](const auto& c) { return poisoned(c.row.key.run); }) ||
+         std::any_of(batch.decisions.begin(), batch.decisions.end(),
+                     [&](const auto& d) { return poisoned(d.key.run); }) ||
+         std::any_of(batch.new_runs.begin(), batch.new_runs.end(),
+                     [](const auto& run) { return run.note == kPoisonNote; });
+}
+
 void SimScheduler::Carry(const core::OwnerProtocol::Flush& r) {
+  if (Poisoned(*r.batch)) {
+    world_.PoisonKills(static_cast<size_t>(index_));
+    return;
+  }
   world_.Reached(Moment::kFlush);
   if (world_.options().mutation != Mutation::kNone) ActEarly(*protocol_->in_flight());
   world_.database().Flush(
@@ -296,6 +316,21 @@ void SimScheduler::Carry(const core::OwnerProtocol::Release& r) {
         Run([this, ok] {
           protocol_->OnReleased(ok ? absl::OkStatus() : absl::UnavailableError("lost"),
                                 world_.loop().Read());
+          Soon();
+        });
+      });
+}
+
+void SimScheduler::Carry(const core::OwnerProtocol::Note& r) {
+  world_.Reached(Moment::kNote);
+  world_.Tell(fmt::format("scheduler {} notes '{}'", index_, r.suspect));
+  auto status = std::make_shared<absl::Status>(absl::UnavailableError("lost"));
+  world_.database().Call(
+      connection_.get(), [=, this] { *status = world_.store().Note(r.epoch, r.suspect); },
+      [=, this, life = life_](bool ok) {
+        if (life != life_) return;
+        Run([=, this] {
+          protocol_->OnNoted(ok ? *status : absl::UnavailableError("lost"), world_.loop().Read());
           Soon();
         });
       });
@@ -345,6 +380,7 @@ void SimScheduler::Act(core::Effects& effects) {
   }
   if (mutation != Mutation::kSendBeforeCommit) SendAssigns(effects.assigns);
   for (const core::Reply& reply : effects.replies) Answer(reply);
+  if (effects.resync) hub_->Resync(kDomain);
 }
 
 // What a mistaken carrier would do before the commit.
@@ -379,6 +415,7 @@ void SimScheduler::Execute(core::CommandBody body, std::function<void(const core
 void SimScheduler::CompareDigest() {
   if (!owns() || paused_ || protocol_->ReadMark() != protocol_->covered()) return;
   if (pass_due_) return;  // it has work left: it may just have been loaded
+  if (protocol_->careful()) return;  // what is due waits for its turn
   if (protocol_->queued() > 0 || protocol_->epoch() != world_.store().epoch()) return;
   const Now now = world_.loop().Read();
   // A timer that is due this very moment would be acted on by one of the two only.

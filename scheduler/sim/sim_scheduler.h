@@ -56,6 +56,8 @@ class SimScheduler : public engine::DomainInbox {
   void Carry(const core::OwnerProtocol::Flush& r);
   void Carry(const core::OwnerProtocol::TakeIds& r);
   void Carry(const core::OwnerProtocol::Release& r);
+  void Carry(const core::OwnerProtocol::Note& r);
+  bool Poisoned(const core::FlushBatch& batch) const;
   void Act(core::Effects& effects);
   void ActEarly(const core::Effects& effects);
   void SendAssigns(const std::vector<core::Assign>& assigns);

@@ -45,6 +45,7 @@ const std::map<std::string, Mutation, std::less<>>& Mutations() {
       {"unknown_is_failed", Mutation::kUnknownIsFailed},
       {"unknown_is_committed", Mutation::kUnknownIsCommitted},
       {"guardian_sleeps", Mutation::kGuardianSleeps},
+      {"forget_suspects", Mutation::kForgetSuspects},
       {"names_are_proof", Mutation::kNamesAreProof},
       {"lose_counters", Mutation::kLoseCounters},
   };
@@ -74,6 +75,7 @@ core::DomainFacts StoreModel::Facts() const {
   facts.epoch = epoch_;
   facts.flush_seq = last_seq();
   facts.loads_without_progress = loads_without_progress_;
+  facts.suspect = suspect_;
   facts.namespaces = namespaces_;
   for (const auto& [id, dag] : dags_) {
     if (!dag.deleted) facts.dags.push_back(dag.row);
@@ -144,14 +146,22 @@ absl::StatusOr<core::LoadResult> StoreModel::Reload(const core::OwnerProtocol::R
     if (mutation_ == Mutation::kUnknownIsCommitted) committed = true;
   }
   if (!place) place = InsertFence(epoch);
+  if (!request.refused) --loads_without_progress_;
   core::LoadResult result{Load(), committed};
   result.facts.flush_seq = place;
   return result;
 }
 
+absl::Status StoreModel::Note(Epoch epoch, const std::string& suspect) {
+  if (epoch_ != epoch) return absl::AbortedError("another owner");
+  if (mutation_ != Mutation::kForgetSuspects) suspect_ = suspect;
+  return absl::OkStatus();
+}
+
 absl::Status StoreModel::Release(Epoch epoch) {
   if (epoch_ != epoch) return absl::AbortedError("another owner");
   owner_ = SchedulerId();
+  loads_without_progress_ = 0;
   return absl::OkStatus();
 }
 

@@ -30,6 +30,7 @@ enum class Mutation {
   kUnknownIsFailed,      // a flush in doubt is taken for lost and its inputs are applied again
   kUnknownIsCommitted,   // a flush in doubt is taken for committed
   kGuardianSleeps,       // nobody kills attempts whose lease ended
+  kForgetSuspects,       // nobody remembers what an owner was about to apply when it died
   kNamesAreProof,        // a worker speaks for another one of its name, which lives
   kLoseCounters,         // a load miscounts what the upstream has done
 };
@@ -48,6 +49,7 @@ class StoreModel : public store::DomainStore {
                                             const core::OwnerProtocol::TakeOver& request) override;
   absl::StatusOr<core::LoadResult> Reload(const core::OwnerProtocol::Reload& request) override;
   core::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override;
+  absl::Status Note(Epoch epoch, const std::string& suspect) override;
   absl::StatusOr<store::IdBlock> TakeIds(Epoch epoch, int64_t count) override;
   absl::Status Release(Epoch epoch) override;
   absl::StatusOr<core::DomainFacts> LoadRun(RunId run) override;
@@ -114,6 +116,7 @@ class StoreModel : public store::DomainStore {
   SchedulerId owner_;
   std::map<FlushSeq, FenceRow> fence_;
   int loads_without_progress_ = 0;
+  std::string suspect_;
   int64_t next_id_ = (int64_t{1} << 40) + 1;
   std::vector<core::NamespaceRow> namespaces_;
   absl::btree_map<DagId, Dag> dags_;

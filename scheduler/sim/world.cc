@@ -200,6 +200,7 @@ void World::UserActions() {
   if (store_.runs().empty()) return;
   auto run = store_.runs().begin();
   std::advance(run, static_cast<int64_t>(random_.Below(store_.runs().size())));
+  if (IsPoison(run->first)) return;  // nobody touches it
   for (auto& scheduler : schedulers_) {
     if (!scheduler->owns() || scheduler->paused()) continue;
     core::CommandBody body;
@@ -252,7 +253,8 @@ void World::CheckDigests() {
 
 bool World::Done() const {
   if (submitted_tasks_ < options_.tasks || outstanding_submits_ > 0) return false;
-  return std::all_of(store_.runs().begin(), store_.runs().end(),
+  return !poison_submit_ &&
+         std::all_of(store_.runs().begin(), store_.runs().end(),
                      [](const auto& run) { return core::IsTerminal(run.second.state); });
 }
 
@@ -262,6 +264,7 @@ Report World::Run() {
   SubmitSome();
   if (options_.users) UserActions();
   CheckDigests();
+  ReleaseQuarantined();
   if (options_.faults) loop_.After(500'000, [this] { PlanFault(); });
   int64_t quiet_at_us = 0;
   int64_t next_look_us = 0;

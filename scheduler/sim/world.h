@@ -24,16 +24,19 @@ class SimScheduler;
 class SimWorker;
 class Database;
 
-// What can go wrong, and when.
+// What can go wrong, and when. The last ones belong to careful mode.
 enum class FaultKind {
   kKillScheduler, kStopScheduler, kCutDatabase, kKillMain, kStopMain, kKillWhole, kLoseMachine,
-  kDatabaseDown, kCutOwner, kStall,
+  kDatabaseDown, kCutOwner, kStall, kPoisonRun, kPoisonSubmit,
 };
-inline constexpr size_t kFaultKinds = 10;
-enum class Moment { kAny, kFlush, kTakeOver, kReload, kOwned, kSessionLost };
-inline constexpr size_t kMoments = 6;
+inline constexpr size_t kFaultKinds = 12, kPoisonKinds = 2;
+enum class Moment { kAny, kFlush, kTakeOver, kReload, kOwned, kSessionLost, kNote };
+inline constexpr size_t kMoments = 7, kCarefulMoments = 1;
 std::string_view ToString(FaultKind kind);
 std::string_view ToString(Moment moment);
+
+// Of a submit that no owner survives.
+inline constexpr char kPoisonNote[] = "poison";
 
 struct Options {
   uint64_t seed = 1;
@@ -60,6 +63,9 @@ struct Report {
   std::vector<std::string> story;                    // the faults, in order
   std::set<std::pair<Moment, FaultKind>> met;        // what happened when
   int64_t flushes = 0;
+  int64_t poisons = 0;           // runs and submits at which schedulers end
+  int64_t poison_kills = 0;
+  int64_t released = 0;          // retries of runs in quarantine
   double virtual_seconds = 0;
 };
 
@@ -88,6 +94,13 @@ class World {
   bool quiet() const { return quiet_; }  // faults have stopped
   // A fault may have waited for this.
   void Reached(Moment moment);
+  // Every other story is told without poison and careful mode: faults come so often in them that
+  // it would be on most of the time.
+  bool careful() const { return options_.seed % 2 == 1; }
+  // A scheduler ends whenever it decides something about this run.
+  bool IsPoison(RunId run) const { return run && run == poison_run_; }
+  // It has just done so: this scheduler ends, and comes back as another process.
+  void PoisonKills(size_t scheduler);
 
  private:
   void MakeVersions();
@@ -110,6 +123,10 @@ class World {
   void KillScheduler(SimScheduler* scheduler, int64_t back_after_us);
   void StrikeWorker(FaultKind kind, SimWorker* worker, int64_t while_us, int64_t back_after_us);
   void CutOwner(SimWorker* worker, int64_t while_us);
+  void PoisonARun();
+  void StartPoisonSubmits();
+  void SubmitPoison();
+  void ReleaseQuarantined();
   void CheckDigests();
   bool Done() const;
 
@@ -132,6 +149,9 @@ class World {
   int next_fault_ = 0;
   std::map<std::pair<Moment, FaultKind>, int> planned_;
   std::vector<PlannedFault> armed_;  // wait for their moment
+  RunId poison_run_;
+  bool poison_submit_ = false;  // somebody submits what no owner survives, again and again
+  int poison_kills_ = 0;        // by either
 };
 
 }  // namespace penstock::sim

@@ -38,10 +38,15 @@ class DomainStore {
   // Loads again under the same epoch after a flush that failed (`in_doubt` = 0) or whose outcome
   // is unknown (`in_doubt` = its flush_seq). The fence row written at in_doubt (or after it, when
   // it had committed) makes the answer final. ABORTED when the domain has another owner by now.
+  // Counts one load without progress if `refused`.
   virtual absl::StatusOr<LoadResult> Reload(const core::OwnerProtocol::Reload& request) = 0;
 
   // One durable step in one round trip; `seq` is the last one's + 1.
   virtual FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) = 0;
+
+  // Makes durable what is about to be applied ("" = nothing is), for whoever comes after this owner:
+  // facts.suspect. ABORTED when the domain has another owner.
+  virtual absl::Status Note(Epoch epoch, const std::string& suspect) = 0;
 
   // At least `count` new run ids of the current partition, for a domain held under `epoch`.
   virtual absl::StatusOr<IdBlock> TakeIds(Epoch epoch, int64_t count) = 0;

@@ -31,8 +31,8 @@ struct Contender {
 
 std::string Text(const core::LoadResult& load) {
   std::string text = fmt::format(
-      "epoch {} flush_seq {} loads {} committed {}\n", load.facts.epoch.value(),
-      load.facts.flush_seq.value(), load.facts.loads_without_progress,
+      "epoch {} flush_seq {} loads {} suspect '{}' committed {}\n", load.facts.epoch.value(),
+      load.facts.flush_seq.value(), load.facts.loads_without_progress, load.facts.suspect,
       load.in_doubt_committed ? (*load.in_doubt_committed ? "yes" : "no") : "not asked");
   for (const std::string& line : ToLines(load.facts)) text += line + "\n";
   return text;
@@ -87,7 +87,11 @@ class Duel {
         TakeIds(c);
         break;
       case 5:
-        if (random_.OneIn(3)) Release(c);
+        if (random_.OneIn(3)) {
+          Release(c);
+        } else {
+          Note(c);
+        }
         break;
       case 6:
         LoadRun(sequence_.AnyRun());
@@ -143,8 +147,10 @@ class Duel {
   void Reload(Contender& c) {
     if (!c.epoch) return;
     const FlushSeq asked = random_.OneIn(3) ? FlushSeq(c.seq.value() + 1) : c.in_doubt;
-    const auto model = model_.Reload({c.epoch, asked});
-    const auto postgres = store_.Reload({c.epoch, asked});
+    core::OwnerProtocol::Reload request{c.epoch, asked};
+    request.refused = random_.OneIn(2);
+    const auto model = model_.Reload(request);
+    const auto postgres = store_.Reload(request);
     Same(fmt::format("reload under epoch {} with {} in doubt", c.epoch.value(), asked.value()),
          Text(model), Text(postgres));
     if (!model.ok() || random_.OneIn(4)) return;  // this answer may be lost too
@@ -157,6 +163,13 @@ class Duel {
     const auto model = model_.TakeIds(c.epoch, 10);
     const auto postgres = store_.TakeIds(c.epoch, 10);
     Same("take ids", Text(model.status()), Text(postgres.status()));
+  }
+
+  void Note(const Contender& c) {
+    if (!c.epoch) return;
+    const std::string suspect = random_.OneIn(2) ? "" : fmt::format("run {}", random_.Below(9));
+    const absl::Status model = model_.Note(c.epoch, suspect);
+    Same("note", Text(model), Text(store_.Note(c.epoch, suspect)));
   }
 
   void Release(const Contender& c) {

@@ -43,6 +43,10 @@ FlushVerdict VerdictOf(ErrorKind kind) {
   return FlushVerdict::kFailed;
 }
 
+absl::Status Deposed() {
+  return MakeStatus(absl::StatusCode::kAborted, "the domain has another owner");
+}
+
 store::FlushResult Judge(const Answer& answer) {
   if (!answer.error.ok()) return {VerdictOf(answer.error.kind), ToStatus(answer.error), RunId()};
   if (answer.wait_cancelled) {
@@ -52,8 +56,7 @@ store::FlushResult Judge(const Answer& answer) {
             RunId()};
   }
   if (!BoolAt(answer.rows[0], 0)) {
-    return {FlushVerdict::kFenced,
-            MakeStatus(absl::StatusCode::kAborted, "the domain has another owner"), RunId()};
+    return {FlushVerdict::kFenced, Deposed(), RunId()};
   }
   return {FlushVerdict::kCommitted, absl::OkStatus(), RunId()};
 }
@@ -130,6 +133,11 @@ absl::StatusOr<LoadResult> PgDomainStore::Reload(const core::OwnerProtocol::Relo
     result.facts.domain = domain_;
     ReadPlace(rows[0], &result.facts);
     if (request.in_doubt) result.in_doubt_committed = BoolAt(rows[0], 6);
+    if (!request.refused) {
+      --result.facts.loads_without_progress;
+      PENSTOCK_RETURN_IF_ERROR(
+          transaction.Query(sql::kUncountLoad, Params().Int(domain_.value())).status());
+    }
     PENSTOCK_RETURN_IF_ERROR(LoadDomain(transaction, &result.facts));
     return result;
   };
@@ -151,6 +159,14 @@ store::FlushResult PgDomainStore::Flush(Epoch epoch, FlushSeq seq, const core::F
   return result;
 }
 
+absl::Status PgDomainStore::Note(Epoch epoch, const std::string& suspect) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const pqxx::result rows,
+      RunStatement(database_, sql::kNoteSuspect,
+                   Params().Int(domain_.value()).Int(epoch.value()).Text(suspect)));
+  return rows.empty() ? Deposed() : absl::OkStatus();
+}
+
 absl::StatusOr<store::IdBlock> PgDomainStore::TakeIds(Epoch epoch, int64_t count) {
   PENSTOCK_ASSIGN_OR_RETURN(
       const pqxx::result rows,
@@ -163,8 +179,7 @@ absl::Status PgDomainStore::Release(Epoch epoch) {
   PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
                             RunStatement(database_, sql::kReleaseDomain,
                                          Params().Int(domain_.value()).Int(epoch.value())));
-  if (!rows.empty()) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kAborted, "the domain has another owner");
+  return rows.empty() ? Deposed() : absl::OkStatus();
 }
 
 absl::StatusOr<core::DomainFacts> PgDomainStore::LoadRun(RunId run) {

@@ -16,6 +16,7 @@ class PgDomainStore : public store::DomainStore {
                                              const core::OwnerProtocol::TakeOver& request) override;
   absl::StatusOr<store::LoadResult> Reload(const core::OwnerProtocol::Reload& request) override;
   store::FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) override;
+  absl::Status Note(Epoch epoch, const std::string& suspect) override;
   absl::StatusOr<store::IdBlock> TakeIds(Epoch epoch, int64_t count) override;
   absl::Status Release(Epoch epoch) override;
   absl::StatusOr<core::DomainFacts> LoadRun(RunId run) override;

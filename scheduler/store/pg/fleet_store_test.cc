@@ -121,14 +121,38 @@ TEST_F(FleetStoreTest, LoadsWithoutProgressAreCounted) {
   const auto ns = NewNamespace("team");
   Owner owner(*database_, ns.domain);
   EXPECT_EQ(owner.facts.loads_without_progress, 1);
-  EXPECT_EQ(owner.Reload().facts.loads_without_progress, 2);
+  EXPECT_EQ(owner.Reload().facts.loads_without_progress, 1) << "nothing was refused";
+  const core::OwnerProtocol::Reload refused{owner.epoch, FlushSeq(), FlushSeq(), false, true};
+  EXPECT_EQ(owner.store.Reload(refused)->facts.loads_without_progress, 2);
+  owner.Reload();
   owner.MustFlush(core::FlushBatch());
-  EXPECT_EQ(owner.Reload().facts.loads_without_progress, 3);
+  EXPECT_EQ(owner.store.Reload(refused)->facts.loads_without_progress, 3);
+  owner.Reload();
   core::FlushBatch progress;
   progress.made_progress = true;
   owner.MustFlush(progress);
   Owner next(*database_, ns.domain, owner.epoch);
   EXPECT_EQ(next.facts.loads_without_progress, 1);
+}
+
+TEST_F(FleetStoreTest, WhoeverHandsADomainOverLeavesNothingToCount) {
+  const auto ns = NewNamespace("team");
+  Owner owner(*database_, ns.domain);
+  ASSERT_TRUE(owner.store.Release(owner.epoch).ok());
+  Owner next(*database_, ns.domain, owner.epoch);
+  EXPECT_EQ(next.facts.loads_without_progress, 1);
+}
+
+TEST_F(FleetStoreTest, TheNextOwnerLearnsWhatWasAboutToBeApplied) {
+  const auto ns = NewNamespace("team");
+  Owner owner(*database_, ns.domain);
+  EXPECT_EQ(owner.facts.suspect, "");
+  EXPECT_TRUE(owner.store.Note(owner.epoch, "run 7").ok());
+  Owner next(*database_, ns.domain, owner.epoch);
+  EXPECT_EQ(next.facts.suspect, "run 7");
+  EXPECT_TRUE(absl::IsAborted(owner.store.Note(owner.epoch, ""))) << "it is not the owner any more";
+  EXPECT_TRUE(next.store.Note(next.epoch, "").ok());
+  EXPECT_EQ(next.Reload().facts.suspect, "");
 }
 
 TEST_F(FleetStoreTest, EveryStatementIsObservedByName) {

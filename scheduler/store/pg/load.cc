@@ -15,6 +15,14 @@ namespace {
 // Runs whose tasks are read by one statement: bounds the size of an answer.
 constexpr size_t kRunsPerQuery = 5000;
 
+absl::Status LoadSuspect(Transaction& transaction, core::DomainFacts* facts) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const pqxx::result rows,
+      transaction.Query(sql::kLoadSuspect, Params().Int(facts->domain.value())));
+  facts->suspect = TextAt(rows[0], 0);
+  return absl::OkStatus();
+}
+
 absl::Status LoadNamespaces(Transaction& transaction, core::DomainFacts* facts) {
   PENSTOCK_ASSIGN_OR_RETURN(
       const pqxx::result rows,
@@ -87,6 +95,7 @@ absl::Status LoadSessions(Transaction& transaction, core::DomainFacts* facts) {
 }  // namespace
 
 absl::Status LoadDomain(Transaction& transaction, core::DomainFacts* facts) {
+  PENSTOCK_RETURN_IF_ERROR(LoadSuspect(transaction, facts));
   PENSTOCK_RETURN_IF_ERROR(LoadNamespaces(transaction, facts));
   PENSTOCK_RETURN_IF_ERROR(LoadDags(transaction, facts));
   PENSTOCK_RETURN_IF_ERROR(LoadPools(transaction, facts));

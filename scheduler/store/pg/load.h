@@ -7,7 +7,7 @@
 
 namespace penstock::pg {
 
-// Fills namespaces, dags, pools, runs, tasks and sessions of `facts->domain`.
+// Fills suspect, namespaces, dags, pools, runs, tasks and sessions of `facts->domain`.
 absl::Status LoadDomain(Transaction& transaction, core::DomainFacts* facts);
 
 // Fills runs, tasks, the run's DAG (even when it was deleted) and the namespaces. NOT_FOUND when

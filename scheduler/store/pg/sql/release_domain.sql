@@ -1,1 +1,3 @@
-update {schema}.domain set owner = 0, id_partition = null where id = $1 and epoch = $2 returning id
+-- Who hands a domain over has done all that there was to do: nothing in it ends processes.
+update {schema}.domain set owner = 0, id_partition = null, loads_without_progress = 0
+ where id = $1 and epoch = $2 returning id

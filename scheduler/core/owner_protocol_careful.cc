@@ -1,0 +1,107 @@
+// Careful mode: each input is noted before it is applied, and set aside when a process ended at it.
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "scheduler/core/owner_protocol.h"
+#include "scheduler/core/suspect.h"
+
+namespace penstock::core {
+
+// Puts at the head of the queue what is applied next: hellos, as leases run out meanwhile, then
+// turns of runs before all else that comes from outside, since they end and that need not.
+void OwnerProtocol::ArrangeNext(Now now) {
+  if (HelloFirst()) return;
+  if (!queue_.empty() && std::holds_alternative<RunTurn>(queue_.front())) return;
+  if (const std::optional<RunId> run = domain_->WantsTurn(now)) queue_.push_front(RunTurn{*run});
+}
+
+// A hello's results are inputs of their own, of the runs that they belong to. Until their turn
+// comes the hello speaks of these attempts as held.
+bool OwnerProtocol::HelloFirst() {
+  const auto it = std::find_if(queue_.begin(), queue_.end(), [](const Event& event) {
+    return std::holds_alternative<SessionHello>(event);
+  });
+  if (it == queue_.end()) return false;
+  auto hello = std::get<SessionHello>(std::move(*it));
+  queue_.erase(it);
+  std::vector<AttemptResult> results = std::exchange(hello.unacknowledged, {});
+  for (auto result = results.rbegin(); result != results.rend(); ++result) {
+    hello.running.push_back(result->ref);
+    queue_.push_front(AttemptEnded{hello.info.id, std::move(*result)});
+  }
+  queue_.push_front(std::move(hello));
+  return true;
+}
+
+// What a command waited for is suspected as that command: it is carried out then.
+std::string OwnerProtocol::SuspectOf(const Event& event) const {
+  const bool resumes =
+      std::holds_alternative<IdsGranted>(event) || std::holds_alternative<VersionLoaded>(event);
+  const Command* held = domain_->held_command();
+  return NameOf(resumes && held != nullptr ? Event(*held) : event);
+}
+
+// The name of what is next, once all that came before is durable. Whoever finds it there after a
+// takeover knows at what the process ended.
+std::optional<OwnerProtocol::Request> OwnerProtocol::NextNote() {
+  noting_ = careful_ && !queue_.empty() ? SuspectOf(queue_.front()) : "";
+  if (noting_ == noted_) return std::nullopt;
+  busy_ = Busy::kNoting;
+  return Note{epoch_, noting_};
+}
+
+void OwnerProtocol::OnNoted(const absl::Status& status, Now now) {
+  PENSTOCK_CHECK(busy_ == Busy::kNoting, "the answer of the outstanding note");
+  busy_ = Busy::kNo;
+  if (lost_ || domain_ == nullptr) return;
+  if (status.ok()) {
+    noted_ = noting_;
+    domain_->EndTurn();  // what is due of the run before is not done under this name
+  } else if (absl::IsAborted(status)) {
+    BecomeFollower("another scheduler owns the domain");
+  } else {
+    RequeueApplied();
+    StartReload(FlushSeq(), Message(status), now);  // whether it was written is not known
+  }
+}
+
+// The former owner's process ended while it was working on this.
+void OwnerProtocol::Accuse(const std::string& suspect, Now now) {
+  constexpr absl::Duration kRefused = absl::Minutes(1);
+  if (const std::optional<RunId> run = RunNamed(suspect)) {
+    quarantine_[*run] = "a scheduler ended while it worked on this run";
+  } else {
+    refused_[suspect] = now.steady + kRefused;
+  }
+}
+
+// What ended a process is not applied for a while, which outlasts the repeats of clients and the
+// leases of sessions: a command is answered, a row of the inbox consumed, a session left to its
+// lease.
+void OwnerProtocol::RefuseSuspects(Now now) {
+  absl::erase_if(refused_, [now](const auto& entry) { return entry.second <= now.steady; });
+  while (!queue_.empty() && refused_.contains(NameOf(queue_.front()))) {
+    auto* command = std::get_if<Command>(&queue_.front());
+    if (command != nullptr && command->inbox_id != 0) {
+      command->body = CreateRuns{};  // consumes the row and does nothing
+      return;
+    }
+    if (command != nullptr) Refuse(*command, "a scheduler ended while it carried it out");
+    queue_.pop_front();
+  }
+}
+
+// Whatever ended the last process would have come again by now: in most cases at first, in all when
+// that was not enough.
+bool OwnerProtocol::CaredEnough(Now now) const {
+  const absl::Duration since = now.steady - loaded_at_;
+  if (since < options_.probation || !domain_->AllBegun()) return false;
+  return since >= options_.settled() || (!long_care_ && !domain_->AwaitsSessions());
+}
+
+// Nothing is done before the outstanding answer is here, which makes a pass of its own.
+bool OwnerProtocol::WaitsCarefully() const { return careful_ && busy_ != Busy::kNo; }
+
+}  // namespace penstock::core
