@@ -62,7 +62,8 @@ bool OwnerProtocol::ApplyOne(Now now) {
   }
   if (!refused_.empty()) RefuseSuspects(now);
   if (careful_) {
-    if (!queue_.empty() && SuspectOf(queue_.front()) != noted_) return false;
+    if (!queue_.empty() && !MayComeNext(queue_.front())) return false;
+    if (!queue_.empty() && SuspicionOf(queue_.front()) != noted_) return false;
     if (!domain_->AllBegun()) loaded_at_ = now.steady;
   }
   if (queue_.empty() || domain_->BatchFull()) return false;
@@ -273,8 +274,8 @@ void OwnerProtocol::OnLoaded(absl::StatusOr<LoadResult> result, const VersionMap
   rejected_ = false;
   careful_ = result->facts.loads_without_progress >= options_.careful_after;
   long_care_ = result->facts.loads_without_progress >= options_.long_care_after;
-  noted_ = result->facts.suspect;
-  if (!reload && careful_ && !noted_.empty()) Accuse(noted_, now);
+  noted_ = ParseSuspicion(result->facts.suspect);
+  if (!reload && careful_) Accuse(now);
   DomainOptions core = options_.core;
   core.epochs_seen = epochs_seen_;
   core.trust = reload ? trust_ : absl::flat_hash_map<SessionId, SteadyTime>();

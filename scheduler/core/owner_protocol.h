@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/backoff.h"
 #include "scheduler/core/domain.h"
+#include "scheduler/core/suspect.h"
 
 namespace penstock::core {
 
@@ -158,9 +159,12 @@ class OwnerProtocol {
   // Careful mode.
   void ArrangeNext(Now now);
   bool HelloFirst();
-  std::string SuspectOf(const Event& event) const;
+  bool ResumeFirst();
+  bool MayComeNext(const Event& event) const;
+  Suspicion SuspicionOf(const Event& event) const;
   std::optional<Request> NextNote();
-  void Accuse(const std::string& suspect, Now now);
+  void Accuse(Now now);
+  void SetAside(const std::string& suspect, Now now);
   void RefuseSuspects(Now now);
   void Refuse(const Command& command, std::string_view why);
   bool WaitsCarefully() const;
@@ -178,8 +182,9 @@ class OwnerProtocol {
   absl::flat_hash_map<SessionId, SteadyTime> trust_;
   absl::flat_hash_map<RunId, std::string> quarantine_;        // not in the runs' rows yet
   absl::flat_hash_map<std::string, SteadyTime> refused_;  // suspects, and until when
-  std::string noted_;                      // the durable suspect
-  std::string noting_;                     // what it is to be
+  Suspicion noted_;                        // what is durable
+  Suspicion noting_;                       // what it is to be
+  std::vector<std::string> former_;        // suspects that one process ended at
   SteadyTime loaded_at_;                   // or, in careful mode, the last run has begun
   Busy busy_ = Busy::kNo;
   Epoch epoch_;

@@ -8,11 +8,18 @@
 #include "scheduler/core/suspect.h"
 
 namespace penstock::core {
+namespace {
+
+bool Resumes(const Event& event) {
+  return std::holds_alternative<IdsGranted>(event) || std::holds_alternative<VersionLoaded>(event);
+}
+
+}  // namespace
 
 // Puts at the head of the queue what is applied next: hellos, as leases run out meanwhile, then
 // turns of runs before all else that comes from outside, since they end and that need not.
 void OwnerProtocol::ArrangeNext(Now now) {
-  if (HelloFirst()) return;
+  if (HelloFirst() || ResumeFirst()) return;
   if (!queue_.empty() && std::holds_alternative<RunTurn>(queue_.front())) return;
   if (const std::optional<RunId> run = domain_->WantsTurn(now)) queue_.push_front(RunTurn{*run});
 }
@@ -35,21 +42,35 @@ bool OwnerProtocol::HelloFirst() {
   return true;
 }
 
+// What a held command waits for. No other is carried out before it: they would be held with it, and
+// carried out under its name.
+bool OwnerProtocol::ResumeFirst() {
+  if (domain_->held_command() == nullptr) return false;
+  const auto it = std::find_if(queue_.begin(), queue_.end(), Resumes);
+  if (it == queue_.end()) return false;
+  std::rotate(queue_.begin(), it, it + 1);
+  return true;
+}
+
+bool OwnerProtocol::MayComeNext(const Event& event) const {
+  return domain_->held_command() == nullptr || !std::holds_alternative<Command>(event);
+}
+
 // What a command waited for is suspected as that command: it is carried out then.
-std::string OwnerProtocol::SuspectOf(const Event& event) const {
-  const bool resumes =
-      std::holds_alternative<IdsGranted>(event) || std::holds_alternative<VersionLoaded>(event);
+Suspicion OwnerProtocol::SuspicionOf(const Event& event) const {
   const Command* held = domain_->held_command();
-  return NameOf(resumes && held != nullptr ? Event(*held) : event);
+  return {NameOf(Resumes(event) && held != nullptr ? Event(*held) : event), former_};
 }
 
 // The name of what is next, once all that came before is durable. Whoever finds it there after a
 // takeover knows at what the process ended.
 std::optional<OwnerProtocol::Request> OwnerProtocol::NextNote() {
-  noting_ = careful_ && !queue_.empty() ? SuspectOf(queue_.front()) : "";
+  if (!careful_) former_.clear();
+  const bool comes = careful_ && !queue_.empty() && MayComeNext(queue_.front());
+  noting_ = comes ? SuspicionOf(queue_.front()) : Suspicion{"", former_};
   if (noting_ == noted_) return std::nullopt;
   busy_ = Busy::kNoting;
-  return Note{epoch_, noting_};
+  return Note{epoch_, ToText(noting_)};
 }
 
 void OwnerProtocol::OnNoted(const absl::Status& status, Now now) {
@@ -67,11 +88,20 @@ void OwnerProtocol::OnNoted(const absl::Status& status, Now now) {
   }
 }
 
-// The former owner's process ended while it was working on this.
-void OwnerProtocol::Accuse(const std::string& suspect, Now now) {
+// The former owner's process ended while it was working on something: the second time, it is that.
+void OwnerProtocol::Accuse(Now now) {
+  constexpr size_t kMostFormer = 20;
+  former_ = noted_.former;
+  if (noted_.present.empty()) return;
+  if (std::erase(former_, noted_.present) > 0) return SetAside(noted_.present, now);
+  former_.push_back(noted_.present);
+  if (former_.size() > kMostFormer) former_.erase(former_.begin());
+}
+
+void OwnerProtocol::SetAside(const std::string& suspect, Now now) {
   constexpr absl::Duration kRefused = absl::Minutes(1);
   if (const std::optional<RunId> run = RunNamed(suspect)) {
-    quarantine_[*run] = "a scheduler ended while it worked on this run";
+    quarantine_[*run] = "two schedulers ended while they worked on this run";
   } else {
     refused_[suspect] = now.steady + kRefused;
   }
@@ -88,7 +118,7 @@ void OwnerProtocol::RefuseSuspects(Now now) {
       command->body = CreateRuns{};  // consumes the row and does nothing
       return;
     }
-    if (command != nullptr) Refuse(*command, "a scheduler ended while it carried it out");
+    if (command != nullptr) Refuse(*command, "two schedulers ended while they carried it out");
     queue_.pop_front();
   }
 }

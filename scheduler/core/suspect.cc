@@ -1,7 +1,11 @@
 #include "scheduler/core/suspect.h"
 
 #include <charconv>
+#include <iterator>
+#include <utility>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "fmt/format.h"
 
 namespace penstock::core {
@@ -86,6 +90,19 @@ std::optional<RunId> RunNamed(std::string_view name) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
   if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
   return RunId(id);
+}
+
+std::string ToText(const Suspicion& suspicion) {
+  if (suspicion.former.empty()) return suspicion.present;
+  return suspicion.present + "\n" + absl::StrJoin(suspicion.former, "\n");
+}
+
+Suspicion ParseSuspicion(std::string_view text) {
+  std::vector<std::string> names = absl::StrSplit(std::string(text), '\n');
+  Suspicion suspicion{std::move(names.front()), {}};
+  suspicion.former.assign(std::make_move_iterator(names.begin() + 1),
+                          std::make_move_iterator(names.end()));
+  return suspicion;
 }
 
 }  // namespace penstock::core

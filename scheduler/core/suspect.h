@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "scheduler/core/events.h"
 
@@ -14,5 +15,15 @@ namespace penstock::core {
 std::string NameOf(const Event& event);
 // The run that is named; nullopt when it is something else.
 std::optional<RunId> RunNamed(std::string_view name);
+
+// What is durable of it. A process may end for a reason of its own: only what two of them ended at is
+// set aside.
+struct Suspicion {
+  std::string present;              // what is about to be applied; "" = nothing
+  std::vector<std::string> former;  // each was that when one process ended; few
+  friend bool operator==(const Suspicion&, const Suspicion&) = default;
+};
+std::string ToText(const Suspicion& suspicion);  // "" when there is none
+Suspicion ParseSuspicion(std::string_view text);
 
 }  // namespace penstock::core

@@ -190,10 +190,10 @@ void World::SubmitPoison() {
 }
 
 void World::PoisonKills(size_t scheduler) {
-  // Three, and some more where a random fault or a long wait for a limit came in between.
-  constexpr int kMostKills = 8;
+  // Four, and some more where a random fault or a long wait for a limit came in between.
+  constexpr int kMostKills = 10;
   ++report_.poison_kills;
-  if (++poison_kills_ == kMostKills) checker_.Violated(11, "one input has ended eight schedulers");
+  if (++poison_kills_ == kMostKills) checker_.Violated(11, "one input has ended ten schedulers");
   Tell(fmt::format("poison ends scheduler {}", scheduler));
   SimScheduler* victim = schedulers_[scheduler].get();
   loop_.After(0, [victim, life = victim->life()] {

@@ -14,11 +14,11 @@ DAG
 trigger guilty
 reaches guilty slow running
 # As an owner leaves it behind that was about to decide something about the run, for the second time.
-sql "update penstock.domain d set loads_without_progress = 2, suspect = 'run ' || r.id
+sql "update penstock.domain d set loads_without_progress = 2, suspect = format(E'run %s\\nrun %1\$s', r.id)
        from penstock.run r where r.state = 1" >"$work/sql.txt" 2>&1 || fail "$(cat "$work/sql.txt")"
 kill -9 "$(process scheduler-1)"
-explains guilty next run_quarantined 'a scheduler ended while it worked on this run'
-expect "the run says so, too" 0 'a scheduler ended while it worked on this run' penstock run show guilty
+explains guilty next run_quarantined 'two schedulers ended while they worked on this run'
+expect "the run says so, too" 0 'two schedulers ended while they worked on this run' penstock run show guilty
 healthy
 penstock run retry guilty >/dev/null
 explains guilty next waiting_upstream 'slow \((leased|running)\)'

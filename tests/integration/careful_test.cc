@@ -129,7 +129,7 @@ TEST_F(CarefulTest, ARunAtWhichEveryProcessEndsIsSetAsideAndExplained) {
   const std::vector<RunId> runs = StartRuns({"first", "poison", "third"});
   int deaths = 0;
   while (deaths < 10 && EndsAProcess(runs[1])) ++deaths;
-  EXPECT_EQ(deaths, 2) << "an ordinary one and a careful one";
+  EXPECT_EQ(deaths, 3) << "an ordinary one and two careful ones";
   for (const RunId run : {runs[0], runs[2]}) {
     EXPECT_EQ(catalog_.GetRun(run)->row.state, core::RunState::kSuccess);
   }
@@ -139,7 +139,7 @@ TEST_F(CarefulTest, ARunAtWhichEveryProcessEndsIsSetAsideAndExplained) {
   const core::Explanation why = last.Run().domain()->Explain({runs[1], 0, -1});
   EXPECT_EQ(why.reason, core::Reason::kRunQuarantined);
   EXPECT_EQ(why.sentence,
-            "the run is quarantined: a scheduler ended while it worked on this run");
+            "the run is quarantined: two schedulers ended while they worked on this run");
 }
 
 }  // namespace
