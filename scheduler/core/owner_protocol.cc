@@ -291,7 +291,7 @@ void OwnerProtocol::OnIds(const absl::StatusOr<std::pair<RunId, int64_t>>& ids, 
   busy_ = Busy::kNo;
   if (lost_ || domain_ == nullptr) return;
   if (ids.ok()) {
-    queue_.push_front(IdsGranted{ids->first, ids->second});
+    queue_.emplace_front(IdsGranted{ids->first, ids->second});
   } else if (absl::IsAborted(ids.status())) {
     BecomeFollower("another scheduler owns the domain");
   } else {

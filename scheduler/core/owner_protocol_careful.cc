@@ -21,7 +21,7 @@ bool Resumes(const Event& event) {
 void OwnerProtocol::ArrangeNext(Now now) {
   if (HelloFirst() || ResumeFirst()) return;
   if (!queue_.empty() && std::holds_alternative<RunTurn>(queue_.front())) return;
-  if (const std::optional<RunId> run = domain_->WantsTurn(now)) queue_.push_front(RunTurn{*run});
+  if (const std::optional<RunId> run = domain_->WantsTurn(now)) queue_.emplace_front(RunTurn{*run});
 }
 
 // A hello's results are inputs of their own, of the runs that they belong to. Until their turn
@@ -36,9 +36,9 @@ bool OwnerProtocol::HelloFirst() {
   std::vector<AttemptResult> results = std::exchange(hello.unacknowledged, {});
   for (auto result = results.rbegin(); result != results.rend(); ++result) {
     hello.running.push_back(result->ref);
-    queue_.push_front(AttemptEnded{hello.info.id, std::move(*result)});
+    queue_.emplace_front(AttemptEnded{hello.info.id, std::move(*result)});
   }
-  queue_.push_front(std::move(hello));
+  queue_.emplace_front(std::move(hello));
   return true;
 }
 

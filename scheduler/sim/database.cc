@@ -57,10 +57,7 @@ void Database::TakeOver(Connection* c, SchedulerId self,
         if (result->ok()) ++world_.report().takeovers;
       },
       [=](bool ok) {
-        if (ok)
-          done(std::move(*result));
-        else
-          done(absl::UnavailableError("no connection"));
+        done(ok ? std::move(*result) : absl::UnavailableError("no connection"));
       });
 }
 
@@ -77,10 +74,7 @@ void Database::Reload(Connection* c, const core::OwnerProtocol::Reload& request,
           ++world_.report().reloads;
         },
         [=](bool ok) {
-          if (ok)
-            done(std::move(*result));
-          else
-            done(absl::UnavailableError("no connection"));
+          done(ok ? std::move(*result) : absl::UnavailableError("no connection"));
         });
   });
 }

@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "scheduler/sim/shrink.h"
 #include "scheduler/sim/world.h"
 
@@ -44,10 +46,14 @@ struct Settings {
   bool shrink = false;
 };
 
-std::set<int> Numbers(const std::string& list) {
+std::optional<std::set<int>> Numbers(const std::string& list) {
   std::set<int> numbers;
   std::istringstream in(list);
-  for (std::string word; std::getline(in, word, ',');) numbers.insert(std::atoi(word.c_str()));
+  for (std::string word; std::getline(in, word, ',');) {
+    int number = 0;
+    if (!absl::SimpleAtoi(word, &number)) return std::nullopt;
+    numbers.insert(number);
+  }
   return numbers;
 }
 
@@ -62,7 +68,6 @@ bool ParseSwitch(const std::string& flag, Settings* s) {
   return true;
 }
 
-
 bool Parse(int argc, char** argv, Settings* s) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
@@ -76,10 +81,13 @@ bool Parse(int argc, char** argv, Settings* s) {
       continue;
     }
     if (flag == "--skip-faults") {
-      s->options.skipped_faults = Numbers(value);
+      const std::optional<std::set<int>> numbers = Numbers(value);
+      if (!numbers) return false;
+      s->options.skipped_faults = *numbers;
       continue;
     }
-    const int64_t number = std::atoll(value.c_str());
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(value, &number)) return false;
     if (flag == "--seed") s->options.seed = static_cast<uint64_t>(number);
     else if (flag == "--seeds") s->seeds = static_cast<int>(number);
     else if (flag == "--tasks") s->options.tasks = number;

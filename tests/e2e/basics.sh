@@ -117,10 +117,10 @@ same "logs -f ends well" 0 "$?"
 same "the whole log" "line 1 line 2 line 3 line 4 line 5 line 6 oops" "$(xargs <"$work/followed")"
 
 # A worker that drains finishes what it has and takes nothing new.
-sleepers both 2 | apply
+sleepers both 4 | apply
 on_first() { penstock task list "$1" | grep -c worker-1; }
 trigger both
-reaches both f running
+for task in a b c d e f; do reaches both $task running; done  # what has not started is given back
 before=$(on_first both)
 if [ "$before" -gt 0 ]; then pass; else fail "worker-1 has nothing to do: $(penstock task list both)"; fi
 expect "drain" 0 'told to drain' penstock worker drain worker-1
