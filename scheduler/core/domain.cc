@@ -26,15 +26,8 @@ SteadyTime Domain::NextSteady() const {
     if (!session->lost) next = std::min(next, session->trusted_until);
   }
   if (!pending_marks_.empty()) next = std::min(next, pending_marks_.front().due);
-  return next;
-}
-
-absl::Time Domain::NextWall() const {
-  absl::Time next = absl::InfiniteFuture();
-  if (!retry_timers_.empty()) next = absl::FromUnixMicros(retry_timers_.top().at_us);
-  if (!run_timers_.empty()) {
-    next = std::min(next, absl::FromUnixMicros(run_timers_.top().at_us));
-  }
+  if (!retry_timers_.empty()) next = std::min(next, retry_timers_.top().at);
+  if (!run_timers_.empty()) next = std::min(next, run_timers_.top().at);
   return next;
 }
 

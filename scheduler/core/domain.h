@@ -70,9 +70,8 @@ class Domain {
   // Something to flush or to send.
   bool HasEffects() const { return !out_.nothing(); }
   Effects TakeEffects();
-  // When Work must be called again though nothing happens. Infinite / InfiniteFuture = never.
+  // When Work must be called again though nothing happens; infinite = never.
   SteadyTime NextSteady() const;
-  absl::Time NextWall() const;
 
   DomainId id() const { return id_; }
   // What the carrier has to bring: run ids (0 = enough), versions.
@@ -128,10 +127,16 @@ class Domain {
     absl::btree_set<RunId> queued;
     absl::btree_set<RunId> running;
   };
+  struct RetryTimer {
+    SteadyTime at;
+    TaskKey key;
+    int32_t attempt;
+    friend bool operator>(const RetryTimer& a, const RetryTimer& b) { return a.at > b.at; }
+  };
   struct RunTimer {
-    int64_t at_us;
+    SteadyTime at;
     RunId run;
-    friend bool operator>(const RunTimer& a, const RunTimer& b) { return a.at_us > b.at_us; }
+    friend bool operator>(const RunTimer& a, const RunTimer& b) { return a.at > b.at; }
   };
   struct Propagation {
     RunId run;
@@ -236,7 +241,8 @@ class Domain {
   void Propagated(Run& run, uint32_t task);
   void Settle(Run& run, Now now);
   void StartRun(Run& run, Now now);
-  void ArmRunTimer(const Run& run);
+  void ArmRetryTimer(const Run& run, const RetryTime& retry, Now now);
+  void ArmRunTimer(const Run& run, Now now);
   void RemoveFinished();
   void FinishRun(Run& run, RunState state, std::string reason, Now now);
   static bool MayStart(const DagState& dag);

@@ -147,7 +147,7 @@ void Domain::AfterEnd(Run& run, const TaskKey& key, const TaskRow& row, Now now)
   const auto task = static_cast<uint32_t>(key.task);
   SetState(run, task, row.state, false);
   if (row.state == TaskState::kUpForRetry) {
-    retry_timers_.push({row.retry_at_us, key, row.attempt});
+    ArmRetryTimer(run, {row.retry_at_us, key, row.attempt}, now);
   } else if (row.state == TaskState::kWaiting) {
     // Judged anew, as after a load: a clear may have changed its upstream meanwhile.
     if (task < run.next_unjudged) JudgeInstance(run, task, now);

@@ -23,11 +23,10 @@ std::optional<RunId> Domain::WantsTurn(Now now) {
 
 // A timer of it is due.
 std::optional<RunId> Domain::DueRun(Now now) const {
-  const int64_t wall_us = absl::ToUnixMicros(now.wall);
-  if (!retry_timers_.empty() && retry_timers_.top().at_us <= wall_us) {
+  if (!retry_timers_.empty() && retry_timers_.top().at <= now.steady) {
     return retry_timers_.top().key.run;
   }
-  if (!run_timers_.empty() && run_timers_.top().at_us <= wall_us) return run_timers_.top().run;
+  if (!run_timers_.empty() && run_timers_.top().at <= now.steady) return run_timers_.top().run;
   if (!pending_marks_.empty() && pending_marks_.front().due <= now.steady) {
     return pending_marks_.front().key.run;
   }

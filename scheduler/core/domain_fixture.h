@@ -92,7 +92,7 @@ class DomainFixture {
     Worker(1, credits);
     return dag;
   }
-  Now now() const { return {SteadyTime::FromMicros(us), absl::FromUnixMicros(us)}; }
+  Now now() const { return {SteadyTime::FromMicros(us), absl::FromUnixMicros(us) + set}; }
   // Time passes, and all workers renew their leases; in Sleep nobody does.
   void Advance(absl::Duration d) {
     Sleep(d);
@@ -213,6 +213,7 @@ class DomainFixture {
     }
   };
   int64_t us = 1'000'000'000;
+  absl::Duration set;  // by how much somebody has set the wall clock
   std::unique_ptr<Domain> domain;
   std::map<AttemptRef, SessionId, RefOrder> held;
   std::map<SessionId, BindingId> binding;

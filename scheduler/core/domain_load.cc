@@ -119,7 +119,7 @@ void Domain::LoadTask(Run& run, const TaskRow& row) {
     run.timed_out.insert(static_cast<uint32_t>(row.key.task));
   }
   if (row.state == TaskState::kUpForRetry) {
-    run.timers.push_back({row.retry_at_us, row.key, row.attempt});
+    run.retries.push_back({row.retry_at_us, row.key, row.attempt});
   }
   if (!IsLive(row.state)) return;
   Session* session = sessions_.Find(row.session);

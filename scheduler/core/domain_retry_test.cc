@@ -73,13 +73,51 @@ TEST(DomainRetryTest, TriesAgainAfterTheBackOffAndFailsWhenNoneAreLeft) {
     EXPECT_EQ(t.ReasonOf(run, 0), Reason::kRetryAt);
     t.Advance(absl::Seconds(10 * n) - absl::Milliseconds(1));
     EXPECT_THAT(t.Settle().assigns, IsEmpty());
-    EXPECT_EQ(t.domain->NextWall(), t.now().wall + absl::Milliseconds(1));
+    EXPECT_EQ(t.domain->NextSteady(), t.now().steady + absl::Milliseconds(1));
     t.Advance(absl::Milliseconds(1));
     EXPECT_THAT(t.Settle().assigns, SizeIs(1));
     EXPECT_EQ(t.AttemptOf(run, 0), n + 1);
   }
   t.EndTask(run, 0, Outcome::kFailed);
   EXPECT_EQ(t.EndOf(run), RunState::kFailed);
+}
+
+TEST(DomainRetryTest, AClockThatIsSetMovesNoRetry) {
+  for (const absl::Duration set : {absl::Hours(5), -absl::Hours(5)}) {
+    DomainFixture t;
+    const DagId dag = t.LoadWith(MakeDag({MakeTask("a", {}, Retries(2, 10))}), 100);
+    const RunId run = t.Create(dag);
+    t.EndTask(run, 0, Outcome::kFailed);
+    t.set = set;
+    t.Advance(absl::Seconds(10) - absl::Milliseconds(1));
+    EXPECT_THAT(t.Settle().assigns, IsEmpty()) << set;
+    t.Advance(absl::Milliseconds(1));
+    EXPECT_THAT(t.Settle().assigns, SizeIs(1)) << set;
+  }
+}
+
+TEST(DomainRetryTest, AfterALoadARetryWaitsForItsLongestDelayAtMost) {
+  DomainFixture t;
+  const DagId dag = t.AddDag(MakeDag({MakeTask("a", {}, Retries(2, 10))}));
+  RunRow row;
+  row.id = RunId(1);
+  row.dag = dag;
+  row.version = VersionId(dag.value());
+  row.state = RunState::kRunning;
+  t.facts.runs.push_back(row);
+  TaskRow task;
+  task.key = {RunId(1), 0, -1};
+  task.attempt = 1;
+  task.tries = 1;
+  task.state = TaskState::kUpForRetry;
+  task.retry_at_us = absl::ToUnixMicros(t.now().wall + absl::Hours(5));  // by a clock that was wrong
+  t.facts.tasks.push_back(task);
+  t.Load();
+  t.Worker(1, 10);
+  t.Settle();
+  EXPECT_EQ(t.StateOf(RunId(1), 0), TaskState::kUpForRetry);
+  t.Advance(absl::Hours(1));
+  EXPECT_THAT(t.Settle().assigns, SizeIs(1));
 }
 
 TEST(DomainRetryTest, AnExitThatForbidsRetriesFailsAtOnce) {

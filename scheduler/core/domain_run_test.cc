@@ -130,6 +130,18 @@ TEST(DomainRunTest, ARunsTimeoutSkipsTheRestAndFailsIt) {
   EXPECT_EQ(t.EndOf(run), RunState::kFailed);
 }
 
+TEST(DomainRunTest, AClockThatIsSetEndsNoRun) {
+  DomainFixture t;
+  dag::DagSpec spec = MakeDag({MakeTask("a")});
+  spec.run_timeout = absl::Seconds(30);
+  const DagId dag = t.LoadWith(std::move(spec), 10);
+  t.Create(dag);
+  t.Settle();
+  t.set = absl::Hours(5);
+  t.Advance(absl::Seconds(29));
+  EXPECT_THAT(t.Settle().revokes, IsEmpty());
+}
+
 // The worker measures an attempt's time; its end is the task's own failure.
 TEST(DomainRunTest, AnAttemptsTimeoutIsChargedAndTriedAgain) {
   DomainFixture t;

@@ -20,6 +20,13 @@ uint8_t SeenBit(TaskState ended) {
   }
 }
 
+// Rows have the wall clock's times, which another owner reads. From here on the steady clock counts:
+// setting a clock moves a timer only where the domain is loaded, and never beyond `at_most`.
+SteadyTime SteadyTimeOf(int64_t at_us, absl::Duration at_most, Now now) {
+  return now.steady +
+         std::clamp(absl::FromUnixMicros(at_us) - now.wall, absl::ZeroDuration(), at_most);
+}
+
 }  // namespace
 
 bool Domain::Work(Now now) {
@@ -51,8 +58,7 @@ void Domain::JudgeSessions(Now now) {
 }
 
 void Domain::RunTimers(Now now) {
-  const int64_t wall_us = absl::ToUnixMicros(now.wall);
-  while (!retry_timers_.empty() && retry_timers_.top().at_us <= wall_us) {
+  while (!retry_timers_.empty() && retry_timers_.top().at <= now.steady) {
     const RetryTimer timer = retry_timers_.top();
     Run* run = FindRun(timer.key.run);
     if (run != nullptr && !MayTouch(*run)) break;
@@ -62,7 +68,7 @@ void Domain::RunTimers(Now now) {
     if (inst.state != TaskState::kUpForRetry || inst.attempt != timer.attempt) continue;
     MakeReady(*run, static_cast<uint32_t>(timer.key.task), now);
   }
-  while (!run_timers_.empty() && run_timers_.top().at_us <= wall_us) {
+  while (!run_timers_.empty() && run_timers_.top().at <= now.steady) {
     Run* run = FindRun(run_timers_.top().run);
     if (run != nullptr && !MayTouch(*run)) break;
     run_timers_.pop();
@@ -75,18 +81,26 @@ void Domain::RunTimers(Now now) {
 
 // ---- Runs ----
 
-void Domain::ArmRunTimer(const Run& run) {
+void Domain::ArmRetryTimer(const Run& run, const RetryTime& retry, Now now) {
+  const dag::Retries& retries =
+      run.version->topology().spec(static_cast<uint32_t>(retry.key.task)).settings->retries;
+  retry_timers_.push(
+      {SteadyTimeOf(retry.at_us, retries.ceiling, now), retry.key, retry.attempt});
+}
+
+void Domain::ArmRunTimer(const Run& run, Now now) {
   const absl::Duration timeout = run.version->topology().dag().run_timeout;
   if (timeout == absl::ZeroDuration()) return;
-  run_timers_.push({run.row.started_us + absl::ToInt64Microseconds(timeout), run.row.id});
+  const int64_t end_us = run.row.started_us + absl::ToInt64Microseconds(timeout);
+  run_timers_.push({SteadyTimeOf(end_us, timeout, now), run.row.id});
 }
 
 void Domain::StartRun(Run& run, Now now) {
   run.begun = true;
-  for (const RetryTimer& timer : std::exchange(run.timers, {})) retry_timers_.push(timer);
+  for (const RetryTime& retry : std::exchange(run.retries, {})) ArmRetryTimer(run, retry, now);
   run.instances.resize(run.task_count());
   run.propagated.resize(run.task_count());
-  ArmRunTimer(run);
+  ArmRunTimer(run, now);
   initialising_.insert(run.row.id);
   if (run.row.intent != RunIntent::kNone) {
     run.sweeping = true;
@@ -401,7 +415,7 @@ bool Domain::EndSweep(Run& run, Now now) {
     WriteRun(run);
     run.next_unjudged = 0;
     initialising_.insert(run.row.id);
-    ArmRunTimer(run);  // it may have gone off, unheeded, during the sweep
+    ArmRunTimer(run, now);  // it may have gone off, unheeded, during the sweep
     UpdateHold(run, now);
     return true;
   }

@@ -359,8 +359,4 @@ SteadyTime OwnerProtocol::NextSteady() const {
   return next;
 }
 
-absl::Time OwnerProtocol::NextWall() const {
-  return domain_ == nullptr || WaitsCarefully() ? absl::InfiniteFuture() : domain_->NextWall();
-}
-
 }  // namespace penstock::core

@@ -142,7 +142,6 @@ class OwnerProtocol {
   // What the outstanding flush carries; null when there is none. For the simulator's mutations.
   const Effects* in_flight() const { return in_flight_ ? &*in_flight_ : nullptr; }
   SteadyTime NextSteady() const;
-  absl::Time NextWall() const;
 
  private:
   enum class Busy { kNo, kLoading, kFlushing, kIds, kReleasing, kNoting };

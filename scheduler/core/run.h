@@ -52,11 +52,11 @@ struct Line {
   bool listed = false;           // in the class' order: non-empty and its run is not held
 };
 
-struct RetryTimer {
-  int64_t at_us;
+// As its row has it, by the wall clock.
+struct RetryTime {
+  int64_t at_us = 0;
   TaskKey key;
-  int32_t attempt;
-  friend bool operator>(const RetryTimer& a, const RetryTimer& b) { return a.at_us > b.at_us; }
+  int32_t attempt = 0;
 };
 
 struct Run {
@@ -81,7 +81,7 @@ struct Run {
   // Work on it has begun. One that is quarantined when the domain is loaded is left alone: it keeps
   // its leases and what they hold of limits, and what comes for it is not taken.
   bool begun = false;
-  std::vector<RetryTimer> timers;        // of the load, until it begins
+  std::vector<RetryTime> retries;        // of the load, until it begins
   uint64_t new_run_batch = 0;            // the batch that holds its new row, and where
   size_t new_run_index = 0;
 

@@ -164,11 +164,9 @@ void DomainRunner::End() {
 }
 
 SteadyTime DomainRunner::Due() const {
-  const Now now = links_.clock.Read();
-  SteadyTime due = std::min({watches_.Due(), protocol_.NextSteady(), now.steady + kLongestRest});
-  if (owner()) due = std::min(due, next_inbox_);
-  const absl::Time wall = protocol_.NextWall();
-  return wall - now.wall < kLongestRest ? std::min(due, now.steady + (wall - now.wall)) : due;
+  const SteadyTime due = std::min(
+      {watches_.Due(), protocol_.NextSteady(), links_.clock.Steady() + kLongestRest});
+  return owner() ? std::min(due, next_inbox_) : due;
 }
 
 absl::Duration DomainRunner::UntilDue() {

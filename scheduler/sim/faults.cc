@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, kFaultKinds> kKindNames = {
     "a worker's main process is stopped", "a worker is killed whole",
     "a machine is lost",           "the database is down",
     "the owner's database is cut off, a worker loses the others", "a worker's stream stalls",
+    "a wall clock is set",
     "a run becomes poison",        "a submit is poison"};
 constexpr std::array<std::string_view, kMoments> kMomentNames = {
     "at any time", "after a flush was sent", "after a takeover was sent", "after a reload was sent",
@@ -103,6 +104,17 @@ void World::InjectFault(PlannedFault fault) {
       worker->Stall(static_cast<int>(random.Below(schedulers_.size())),
                     loop_.now_us() + micros(10'000, 20'000'000));
       return;
+    case FaultKind::kSetClock: {
+      const absl::Duration wrong = absl::Microseconds(micros(-7'200'000'000, 7'200'000'000));
+      clocks_were_set_ = true;
+      scheduler->SetClock(wrong);
+      worker->SetClock(-wrong);
+      loop_.After(while_us, [scheduler, worker] {
+        scheduler->SetClock(absl::ZeroDuration());
+        worker->SetClock(absl::ZeroDuration());
+      });
+      return;
+    }
     case FaultKind::kPoisonRun:
       return PoisonARun();
     case FaultKind::kPoisonSubmit:

@@ -2,19 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 
 namespace penstock::sim {
 namespace {
 
-// A line of a story without its time.
-std::string What(const std::string& line) { return line.substr(line.find("fault")); }
-
-// To take an unknown commit for a failed one does harm only after a fault.
+// To take an unknown commit for one that happened does harm only after a fault.
 TEST(ShrinkTest, GivesAStoryThatIsNoLongerAndStillViolates) {
   Options options;
-  options.tasks = 600;
-  options.mutation = Mutation::kUnknownIsFailed;
+  options.tasks = 1000;
+  options.mutation = Mutation::kUnknownIsCommitted;
   Report whole;
   for (options.seed = 1; options.seed < 40; ++options.seed) {
     whole = World(options).Run();
@@ -30,21 +28,31 @@ TEST(ShrinkTest, GivesAStoryThatIsNoLongerAndStillViolates) {
   EXPECT_FALSE(World(shrunk.options).Run().violations.empty()) << "it can be told again";
 }
 
+// The faults of a story by their numbers: "fault 3: a scheduler is killed, at any time".
+std::map<int, std::string> Faults(const Report& report) {
+  std::map<int, std::string> faults;
+  for (const std::string& line : report.story) {
+    const std::string told = line.substr(line.find("fault "));
+    faults[std::stoi(told.substr(told.find(' ')))] = told;
+  }
+  return faults;
+}
+
 TEST(FaultTest, LeavingOneOutLeavesTheOthersWhatTheyAre) {
   Options options;
-  options.tasks = 400;
-  Report all;
-  for (options.seed = 1; options.seed < 40; ++options.seed) {
-    all = World(options).Run();
-    if (all.story.size() >= 2) break;
+  options.tasks = 1200;
+  const std::map<int, std::string> all = Faults(World(options).Run());
+  ASSERT_GE(all.size(), 2U);
+  options.skipped_faults = {all.begin()->first};
+  const std::map<int, std::string> without = Faults(World(options).Run());
+  EXPECT_FALSE(without.contains(all.begin()->first));
+  int common = 0;
+  for (const auto& [number, told] : without) {
+    if (!all.contains(number)) continue;  // its moment came in this story only
+    EXPECT_EQ(told, all.at(number));
+    ++common;
   }
-  ASSERT_GE(all.story.size(), 2U);
-  const std::string told = What(all.story[0]);  // "fault 3: ..."
-  options.skipped_faults = {std::stoi(told.substr(told.find(' ')))};
-  const Report without = World(options).Run();
-  ASSERT_TRUE(all.violations.empty() && without.violations.empty());
-  ASSERT_FALSE(without.story.empty());
-  EXPECT_EQ(What(without.story[0]), What(all.story[1]));
+  EXPECT_GT(common, 0);
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ void SimScheduler::JudgeFleet() {
   std::vector<core::SchedulerSeen> schedulers;
   for (const auto& row : world_.database().rows) schedulers.push_back({row.id, row.beat, 1});
   const core::DomainSeen domain{kDomain, world_.store().epoch(), world_.store().owner(), 1};
-  const Now now = world_.loop().Read();
+  const Now now = this->now();
   protocol_->Observe(domain.epoch, domain.owner, self_, now);
   const auto verdict = judge_->Judge(schedulers, {domain}, now.steady);
   if (!verdict.take.empty()) protocol_->WantOwnership();
@@ -155,6 +155,12 @@ void SimScheduler::JudgeFleet() {
     std::erase_if(world_.database().rows, [dead](const auto& row) { return row.id == dead; });
   }
   Soon();
+}
+
+Now SimScheduler::now() const {
+  Now now = world_.loop().Read();
+  now.wall += clock_wrong_;
+  return now;
 }
 
 // ---- The loop ----
@@ -184,7 +190,7 @@ void SimScheduler::Soon() {
 }
 
 void SimScheduler::Pass() {
-  const Now now = world_.loop().Read();
+  const Now now = this->now();
   protocol_->Pump(now);
   if (auto request = protocol_->Next(now)) {
     std::visit([this](const auto& r) { Carry(r); }, *request);
@@ -198,10 +204,9 @@ void SimScheduler::Pass() {
 }
 
 void SimScheduler::ArmTimer() {
-  const Now now = world_.loop().Read();
-  const absl::Duration steady = protocol_->NextSteady() - now.steady;
-  const absl::Duration wall = protocol_->NextWall() - now.wall;
-  const absl::Duration wait = std::max(std::min(steady, wall), absl::Microseconds(1));
+  const Now now = this->now();
+  const absl::Duration wait =
+      std::max(protocol_->NextSteady() - now.steady, absl::Microseconds(1));
   if (wait > absl::Hours(1)) return;
   const int64_t at_us = world_.loop().now_us() + absl::ToInt64Microseconds(wait) + 1;
   if (timer_at_us_ > world_.loop().now_us() && timer_at_us_ <= at_us) return;
@@ -241,7 +246,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::TakeOver& r) {
       connection_.get(), self_, r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
         if (life != life_) return;
         Run([this, result = std::move(result)]() mutable {
-          protocol_->OnLoaded(std::move(result), world_.versions(), world_.loop().Read());
+          protocol_->OnLoaded(std::move(result), world_.versions(), now());
           Soon();
         });
       });
@@ -253,7 +258,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
       connection_.get(), r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
         if (life != life_) return;
         Run([this, result = std::move(result)]() mutable {
-          protocol_->OnLoaded(std::move(result), world_.versions(), world_.loop().Read());
+          protocol_->OnLoaded(std::move(result), world_.versions(), now());
           Soon();
         });
       });
@@ -286,7 +291,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::Flush& r) {
           if (result.verdict == core::FlushVerdict::kRejected) {
             world_.checker().Violated(10, "a flush was refused: " + result.status.ToString());
           }
-          protocol_->OnFlushed(result, world_.loop().Read());
+          protocol_->OnFlushed(result, now());
           Soon();
         });
       });
@@ -302,7 +307,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::TakeIds& r) {
           absl::StatusOr<std::pair<RunId, int64_t>> ids = absl::UnavailableError("lost");
           if (ok && block->ok()) ids = std::pair((*block)->first, (*block)->count);
           if (ok && !block->ok()) ids = block->status();
-          protocol_->OnIds(ids, world_.loop().Read());
+          protocol_->OnIds(ids, now());
           Soon();
         });
       });
@@ -315,7 +320,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::Release& r) {
         if (life != life_) return;
         Run([this, ok] {
           protocol_->OnReleased(ok ? absl::OkStatus() : absl::UnavailableError("lost"),
-                                world_.loop().Read());
+                                now());
           Soon();
         });
       });
@@ -330,7 +335,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::Note& r) {
       [=, this, life = life_](bool ok) {
         if (life != life_) return;
         Run([=, this] {
-          protocol_->OnNoted(ok ? *status : absl::UnavailableError("lost"), world_.loop().Read());
+          protocol_->OnNoted(ok ? *status : absl::UnavailableError("lost"), now());
           Soon();
         });
       });
@@ -416,10 +421,11 @@ void SimScheduler::CompareDigest() {
   if (!owns() || paused_ || protocol_->ReadMark() != protocol_->covered()) return;
   if (pass_due_) return;  // it has work left: it may just have been loaded
   if (protocol_->careful()) return;  // what is due waits for its turn
+  if (world_.clocks_were_set()) return;  // what is due by rows need not be due in memory
   if (protocol_->queued() > 0 || protocol_->epoch() != world_.store().epoch()) return;
-  const Now now = world_.loop().Read();
+  const Now now = this->now();
   // A timer that is due this very moment would be acted on by one of the two only.
-  if (protocol_->NextWall() <= now.wall || protocol_->NextSteady() <= now.steady) return;
+  if (protocol_->NextSteady() <= now.steady) return;
   core::DomainOptions options;
   options.terms = world_.terms();
   core::Domain again(options, world_.store().Facts(), world_.versions(), now);

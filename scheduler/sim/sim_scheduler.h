@@ -25,6 +25,8 @@ class SimScheduler : public engine::DomainInbox {
   void Pause();                       // SIGSTOP
   void Resume();
   void CutDatabase(bool cut) { connection_->cut = cut; }
+  // By how much its wall clock is wrong.
+  void SetClock(absl::Duration wrong) { clock_wrong_ = wrong; }
 
   bool alive() const { return alive_; }
   bool paused() const { return paused_; }
@@ -46,6 +48,7 @@ class SimScheduler : public engine::DomainInbox {
   bool LeaseHolds(SteadyTime now) const override;
 
  private:
+  Now now() const;
   void Beat();
   void Probe();
   void JudgeFleet();
@@ -83,6 +86,7 @@ class SimScheduler : public engine::DomainInbox {
   int64_t timer_at_us_ = 0;
   bool alive_ = false;
   bool paused_ = false;
+  absl::Duration clock_wrong_;
   bool pass_due_ = false;
   bool pumping_ = false;
 };

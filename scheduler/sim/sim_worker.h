@@ -26,6 +26,8 @@ class SimWorker {
   // Main process, guardian and attempts are killed at once; the next worker on this machine, which
   // Start() is then, finds what they left and speaks for them.
   void KillAllAtOnce();
+  // By how much its wall clock is wrong.
+  void SetClock(absl::Duration wrong) { clock_wrong_ = wrong; }
   void Pause();            // SIGSTOP of the main process; the guardian goes on
   void Resume();
   // The network to one scheduler stalls: what is sent arrives when it heals.
@@ -87,6 +89,7 @@ class SimWorker {
   int64_t timer_at_us_ = 0;
   bool alive_ = false;
   bool paused_ = false;
+  absl::Duration clock_wrong_;
 };
 
 }  // namespace penstock::sim

@@ -27,9 +27,9 @@ class Database;
 // What can go wrong, and when. The last ones belong to careful mode.
 enum class FaultKind {
   kKillScheduler, kStopScheduler, kCutDatabase, kKillMain, kStopMain, kKillWhole, kLoseMachine,
-  kDatabaseDown, kCutOwner, kStall, kPoisonRun, kPoisonSubmit,
+  kDatabaseDown, kCutOwner, kStall, kSetClock, kPoisonRun, kPoisonSubmit,
 };
-inline constexpr size_t kFaultKinds = 12, kPoisonKinds = 2;
+inline constexpr size_t kFaultKinds = 13, kPoisonKinds = 2;
 enum class Moment { kAny, kFlush, kTakeOver, kReload, kOwned, kSessionLost, kNote };
 inline constexpr size_t kMoments = 7, kCarefulMoments = 1;
 std::string_view ToString(FaultKind kind);
@@ -99,6 +99,8 @@ class World {
   bool careful() const { return options_.seed % 2 == 1; }
   // A scheduler ends whenever it decides something about this run.
   bool IsPoison(RunId run) const { return run && run == poison_run_; }
+  // A wall clock was, or is, wrong.
+  bool clocks_were_set() const { return clocks_were_set_; }
   // It has just done so: this scheduler ends, and comes back as another process.
   void PoisonKills(size_t scheduler);
 
@@ -146,6 +148,7 @@ class World {
   int64_t outstanding_submits_ = 0;
   int next_key_ = 0;
   bool quiet_ = false;
+  bool clocks_were_set_ = false;
   int next_fault_ = 0;
   std::map<std::pair<Moment, FaultKind>, int> planned_;
   std::vector<PlannedFault> armed_;  // wait for their moment
