@@ -13,6 +13,9 @@
 #include "scheduler/core/owner_protocol.h"
 #include "scheduler/store/pg/pg_test_base.h"
 
+// The thread sanitizer ends children of processes with threads when they start some of their own.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+
 namespace penstock::pg {
 namespace {
 
