@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace penstock::core {
@@ -197,13 +198,10 @@ class CarefulTest : public ::testing::Test {
     return deaths;
   }
   bool Poisoned(const FlushBatch& batch) const {
-    for (const Decision& d : batch.decisions) {
-      if (d.key.run == poison_) return true;
-    }
-    for (const RunRow& run : batch.new_runs) {
-      if (run.note == "poison") return true;
-    }
-    return false;
+    return std::any_of(batch.decisions.begin(), batch.decisions.end(),
+                       [this](const Decision& d) { return d.key.run == poison_; }) ||
+           std::any_of(batch.new_runs.begin(), batch.new_runs.end(),
+                       [](const RunRow& run) { return run.note == "poison"; });
   }
   void Write(const FlushBatch& batch) {
     if (batch.made_progress) facts_.loads_without_progress = 0;
