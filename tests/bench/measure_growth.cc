@@ -58,7 +58,7 @@ absl::Status History(Laden& laden) {
   const int64_t runs = Scaled(100'000, laden.settings.scale);
   // Beyond the ids that the open partition gives out.
   const std::string first =
-      "(select number::bigint << 40 | 1::bigint << 39 from penstock.partition"
+      "(select (number::bigint << 40) | (1::bigint << 39) from penstock.partition"
       " where opened_us is not null and closed_us is null)";
   const std::string sql = fmt::format(
       "insert into penstock.run (id, domain_id, dag_id, version_id, run_key, params, note, state,"
