@@ -24,7 +24,8 @@ class InstanceLock {
   process::UniqueFd fd_;
 };
 
-// Whether somebody holds the lock, and who (none in the instant before they wrote their name).
+// Whether somebody holds the lock, and who (none in the instant before they wrote their name, and
+// while the last of their threads ends).
 struct LockHolder {
   bool held = false;
   std::optional<process::PidIdentity> process;

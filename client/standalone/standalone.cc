@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/time/clock.h"
 #include "client/standalone/instance_lock.h"
 #include "client/standalone/layout.h"
 #include "client/standalone/leftovers.h"
@@ -19,6 +20,7 @@
 #include "client/standalone/report.h"
 #include "client/standalone/signal_inbox.h"
 #include "client/standalone/supervisor.h"
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "common/pgserver/private_server.h"
@@ -37,6 +39,8 @@ constexpr absl::Duration kMaxDrainGrace = absl::Hours(24);
 // What a stop may need beyond the draining.
 constexpr absl::Duration kStopSlack = absl::Minutes(2);
 constexpr absl::Duration kPostgresGrace = absl::Seconds(30);
+constexpr absl::Duration kSettle = absl::Seconds(10);
+constexpr absl::Duration kSettlePoll = absl::Milliseconds(10);
 
 absl::Status CheckRange(const char* flag, int value, int least, int most) {
   if (value >= least && value <= most) return absl::OkStatus();
@@ -152,6 +156,17 @@ absl::Status CleanUp(const Layout& layout, std::ostream& out) {
   return absl::OkStatus();
 }
 
+// The holder once it has a name, or none once it is gone; as it is if neither comes.
+LockHolder SettledHolder(const Layout& layout) {
+  const SteadyTime deadline = RealClock().Steady() + kSettle;
+  LockHolder holder = FindHolder(layout.lock());
+  while (holder.held && !holder.process && RealClock().Steady() < deadline) {
+    absl::SleepFor(kSettlePoll);
+    holder = FindHolder(layout.lock());
+  }
+  return holder;
+}
+
 absl::Status AskToStop(const Layout& layout, const LockHolder& holder, absl::Duration patience) {
   if (!holder.process) {
     return MakeStatus(absl::StatusCode::kUnavailable,
@@ -173,9 +188,10 @@ absl::Status Stop(const StandaloneOptions& options, std::ostream& out) {
                       fmt::format("{} does not exist", options.data_dir.string()));
   }
   PENSTOCK_ASSIGN_OR_RETURN(const Layout layout, MakeLayout(options.data_dir));
-  const LockHolder holder = FindHolder(layout.lock());
+  const LockHolder holder = SettledHolder(layout);
   if (!holder.held) return CleanUp(layout, out);
   PENSTOCK_RETURN_IF_ERROR(AskToStop(layout, holder, kMaxDrainGrace + kStopSlack));
+  SettledHolder(layout);  // so that the next start finds the directory free
   out << "stopped" << std::endl;
   return absl::OkStatus();
 }

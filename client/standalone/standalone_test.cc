@@ -11,9 +11,11 @@
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "client/standalone/http_probe.h"
+#include "client/standalone/instance_lock.h"
 #include "common/process/pid_identity.h"
 #include "common/testing/temp_dir.h"
 
@@ -207,6 +209,20 @@ TEST_F(StandaloneTest, ASecondSignalDoesNotWaitForADeafWorker) {
   kill(supervisor, SIGINT);  // another number: equal ones would be taken for one
   EXPECT_TRUE(Eventually([&] { return !Alive(supervisor); }));
   EXPECT_FALSE(Alive(worker));
+}
+
+// As it is while the last thread of a supervisor ends, or before it wrote its name.
+TEST_F(StandaloneTest, StopWaitsForALockWithoutALivingHolder) {
+  fs::create_directory(options_.data_dir);
+  std::optional<InstanceLock> lock = *InstanceLock::Take(options_.data_dir / "standalone.lock");
+  const pid_t holder = fork();
+  if (holder == 0) {
+    usleep(50'000);
+    _exit(0);
+  }
+  lock.reset();
+  EXPECT_EQ(Stop(), 0) << err_.str();
+  waitpid(holder, nullptr, 0);
 }
 
 TEST_F(StandaloneTest, BusyPortsAreNamed) {
