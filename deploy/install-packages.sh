@@ -30,21 +30,6 @@ as_root() {
   fi
 }
 
-# A newer clang-tidy, three times as fast, where the archive has it (bookworm-security).
-newer() {
-  dpkg-query -W clang-tidy-22 >/dev/null 2>&1 || ! apt-cache show clang-tidy-22 >/dev/null 2>&1 ||
-    echo clang-tidy-22
-}
-
-absent=$(missing | tr '\n' ' ')
-[ "$1" != all ] || absent=$absent$(newer)
-[ -n "$absent" ] || exit 0
-if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-  echo "missing packages; as root, run: apt-get install $absent" >&2
-  exit 1
-fi
-echo "installing, which takes a few minutes: $absent"
-
 log=$(mktemp)
 conf=''
 # shellcheck disable=SC2317  # called by the trap
@@ -56,21 +41,41 @@ finish() {
 }
 trap finish EXIT
 
-# Debian's package would make and start a server of its own, which nobody here needs.
-case " $absent " in
-  *" postgresql "*)
-    conf=/etc/postgresql-common/createcluster.d/penstock.conf
-    as_root mkdir -p "$(dirname "$conf")"
-    echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
-    ;;
-esac
 # dpkg wants the directories that `su` without a dash leaves out of the PATH.
 apt() {
   as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
     PATH="/usr/local/sbin:/usr/sbin:/sbin:$PATH" apt-get -q -o DPkg::Lock::Timeout=300 "$@" \
     >>"$log" 2>&1
 }
-apt update
-[ "$1" != all ] || absent="$absent $(newer)"
-# shellcheck disable=SC2086  # a list of words
-apt install -y --no-install-recommends $absent
+
+install_absent() {
+  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+    echo "missing packages; as root, run: apt-get install $absent" >&2
+    exit 1
+  fi
+  echo "installing, which takes a few minutes: $absent"
+  # Debian's package would make and start a server of its own, which nobody here needs.
+  case " $absent " in
+    *" postgresql "*)
+      conf=/etc/postgresql-common/createcluster.d/penstock.conf
+      as_root mkdir -p "$(dirname "$conf")"
+      echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
+      ;;
+  esac
+  apt update
+  # shellcheck disable=SC2086  # a list of words
+  apt install -y --no-install-recommends $absent
+}
+
+# A newer clang-tidy, three times as fast, where the archive has it (bookworm-security) and nobody
+# has to be asked; the older one does as well.
+install_newer_tidy() {
+  if dpkg-query -W clang-tidy-22 >/dev/null 2>&1; then return; fi
+  if ! apt-cache show clang-tidy-22 >/dev/null 2>&1; then return; fi
+  if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then return; fi
+  apt install -y --no-install-recommends clang-tidy-22 || echo "without clang-tidy 22"
+}
+
+absent=$(missing | tr '\n' ' ')
+[ -z "$absent" ] || install_absent
+[ "$1" != all ] || install_newer_tidy
