@@ -113,7 +113,7 @@ struct DomainFacts {
   int32_t loads_without_progress = 0;  // poison counter, this load included
   int32_t first_attempt = 0;           // attempts of the domain's present life have higher numbers
   bool waits = false;                  // leases of a life that lost commits may last: hold still
-  std::string suspect;                 // what an owner in careful mode was about to apply; "" = none
+  std::string suspect;                 // a Suspicion as text: see suspect.h; "" = none
   std::vector<NamespaceRow> namespaces;
   std::vector<DagRow> dags;
   std::vector<PoolRow> pools;

@@ -100,7 +100,6 @@ std::optional<OwnerProtocol::Request> OwnerProtocol::NextFlush(Now now) {
   }
   in_flight_ = std::move(effects);
   in_flight_commands_ = std::exchange(applied_, {});
-  flushing_ = true;
   busy_ = Busy::kFlushing;
   return Flush{epoch_, FlushSeq(seq_.value() + 1), &in_flight_->batch};
 }
@@ -138,7 +137,6 @@ std::optional<OwnerProtocol::Request> OwnerProtocol::Next(Now now) {
 void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
   PENSTOCK_CHECK(busy_ == Busy::kFlushing, "the answer of the outstanding flush");
   busy_ = Busy::kNo;
-  flushing_ = false;
   if (lost_) return;
   switch (result.verdict) {
     case FlushVerdict::kCommitted:

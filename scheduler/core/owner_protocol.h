@@ -80,7 +80,7 @@ class OwnerProtocol {
   struct Flush { Epoch epoch; FlushSeq seq; const FlushBatch* batch; };  // until OnFlushed
   struct TakeIds { Epoch epoch; int64_t count; };
   struct Release { Epoch epoch; };
-  // Make it durable that `suspect` is about to be applied ("" = nothing is), before it is.
+  // Make it durable what is about to be applied, before it is: a Suspicion as text.
   struct Note { Epoch epoch; std::string suspect; };
   using Request = std::variant<TakeOver, Reload, Flush, TakeIds, Release, Note>;
 
@@ -196,7 +196,6 @@ class OwnerProtocol {
   uint64_t covered_ = 0;                   // of these, committed
   int64_t wanted_ids_ = 0;
   SteadyTime not_before_;                  // back-off of loads
-  bool flushing_ = false;
   bool reload_due_ = false;
   bool waits_ = false;  // the reload comes when leases have ended
   bool wanted_ = false;

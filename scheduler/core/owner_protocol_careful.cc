@@ -1,4 +1,5 @@
-// Careful mode: each input is noted before it is applied, and set aside when a process ended at it.
+// Careful mode: each input is noted before it is applied, and set aside when two processes ended
+// at it.
 #include <algorithm>
 #include <utility>
 

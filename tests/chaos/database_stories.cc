@@ -60,19 +60,24 @@ void FillUp(const std::string& path) {
   }
 }
 
+// A session of psql that is to run these statements one after the other. `dsn`: what is added to the
+// database's.
+Node Psql(Fleet& fleet, const std::string& dsn, const std::vector<std::string>& statements) {
+  process::ProcessSpec spec;
+  spec.argv = {fleet.postgres().bin_dir() / "psql", "-XAtq", "-d",
+               fleet.postgres().Dsn("penstock") + " " + dsn};
+  for (const std::string& statement : statements) {
+    spec.argv.insert(spec.argv.end(), {"-c", statement});
+  }
+  return Node(std::move(spec));
+}
+
 // Client sessions that do nothing but exist.
 std::vector<Node> Occupy(Fleet& fleet, int count) {
   std::vector<Node> sessions;
   sessions.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
-    process::ProcessSpec spec;
-    spec.argv = {fleet.postgres().bin_dir() / "psql",
-                 "-XAtq",
-                 "-d",
-                 fleet.postgres().Dsn("penstock") + " user=other",
-                 "-c",
-                 "select pg_sleep(600)"};
-    (void)sessions.emplace_back(std::move(spec)).Start();
+    (void)sessions.emplace_back(Psql(fleet, "user=other", {"select pg_sleep(600)"})).Start();
   }
   return sessions;
 }
@@ -142,18 +147,10 @@ absl::StatusOr<bool> IdleTransaction(Stage& stage) {
   Fleet& fleet = *stage.fleet;
   const auto load = stage.StartLoad();
   absl::SleepFor(absl::Seconds(3));
-  process::ProcessSpec spec;
-  spec.argv = {fleet.postgres().bin_dir() / "psql",
-               "-XAtq",
-               "-d",
-               fleet.postgres().Dsn("penstock") + " application_name=reader",
-               "-c",
-               "begin isolation level repeatable read",
-               "-c",
-               "select count(*) from penstock.run, penstock.task_instance where false",
-               "-c",
-               "select pg_sleep(600)"};
-  Node reader(std::move(spec));
+  Node reader = Psql(fleet, "application_name=reader",
+                     {"begin isolation level repeatable read",
+                      "select count(*) from penstock.run, penstock.task_instance where false",
+                      "select pg_sleep(600)"});
   PENSTOCK_RETURN_IF_ERROR(reader.Start());
   absl::SleepFor(absl::Seconds(20));
   const std::string locks =
