@@ -30,6 +30,14 @@ function(penstock_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} penstock_warnings)
 endfunction()
 
+# For programs that allocate in one thread and free in another all the time (adr/0020). Sanitizers
+# bring their own.
+function(penstock_use_jemalloc name)
+  if(NOT PENSTOCK_SANITIZE)
+    target_link_libraries(${name} PRIVATE PkgConfig::JEMALLOC)
+  endif()
+endfunction()
+
 function(penstock_test name)
   if(PENSTOCK_FUZZ)
     return()
