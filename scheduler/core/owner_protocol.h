@@ -137,6 +137,10 @@ class OwnerProtocol {
     return domain_ != nullptr && domain_->HasEffects() ? taken_ + 1 : taken_;
   }
   uint64_t covered() const { return covered_; }
+  // The outstanding flush is a full one: it may have left work behind.
+  bool flushing_full() const {
+    return in_flight_ && in_flight_->batch.rows() >= options_.core.max_rows;
+  }
   // Events and commands that were offered and not applied yet.
   size_t queued() const { return queue_.size(); }
   // What the outstanding flush carries; null when there is none. For the simulator's mutations.

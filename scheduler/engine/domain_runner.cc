@@ -141,7 +141,7 @@ void DomainRunner::Loop(service::StopToken token) {
   do {
     watches_.Tell(links_.clock.Steady());
     Statement statement = TakeTurn([] {});
-    if (statement && !PostStatement(&statement, false)) RunStatements(std::move(statement));
+    if (statement && !PostStatement(&statement)) RunStatements(std::move(statement));
   } while (token.Wait(UntilDue()));
   MutexLock turn(&turn_);
   End();
@@ -184,10 +184,9 @@ DomainRunner::Statement DomainRunner::TakeTurn(const Call& first) {
   return statement;
 }
 
-bool DomainRunner::PostStatement(Statement* statement, bool only_if_idle) {
+bool DomainRunner::PostStatement(Statement* statement) {
   const auto shared = std::make_shared<Statement>(std::move(*statement));
-  const auto job = [this, shared] { RunStatements(std::move(*shared)); };
-  if (only_if_idle ? links_.flushes.TryPostToIdle(job) : links_.flushes.TryPost(job)) return true;
+  if (links_.flushes.TryPost([this, shared] { RunStatements(std::move(*shared)); })) return true;
   *statement = std::move(*shared);
   return false;
 }
@@ -200,12 +199,13 @@ void DomainRunner::RunStatements(Statement statement) {
       answer();
     });
     // Other domains are not kept waiting by a busy one.
-    if (statement && links_.flushes.QueueLength() > 0 && PostStatement(&statement, false)) return;
+    if (statement && links_.flushes.QueueLength() > 0 && PostStatement(&statement)) return;
   }
 }
 
 DomainRunner::Statement DomainRunner::Pass() {
   last_pass_us_.store(links_.clock.Steady().micros());
+  for (core::Effects& effects : std::exchange(undelivered_, {})) Act(std::move(effects));
   TakeIn();
   protocol_.Pump(links_.clock.Read());
   Statement statement;
@@ -217,9 +217,13 @@ DomainRunner::Statement DomainRunner::Pass() {
   std::vector<core::Effects> deliveries = protocol_.TakeDeliveries();
   if (statement && !deliveries.empty() && deliveries.front().assigns.size() > kManyAssigns) {
     // Sending so many takes a while, and the statement need not wait for that.
-    if (PostStatement(&statement, true)) statement = nullptr;
+    undelivered_ = std::move(deliveries);
+    loop_.Wake();
+  } else {
+    for (core::Effects& effects : deliveries) Act(std::move(effects));
   }
-  for (core::Effects& effects : deliveries) Act(std::move(effects));
+  // What did not fit is gathered while the statement is under way.
+  if (statement && protocol_.flushing_full()) loop_.Wake();
   FollowOwnership();
   LoadVersions();
   FinishReads();

@@ -109,7 +109,7 @@ class DomainRunner : public DomainInbox {
   void RunStatements(Statement statement) ABSL_LOCKS_EXCLUDED(turn_);
   // The same on the database executor. False, with the statement as it was, when that takes no
   // more.
-  bool PostStatement(Statement* statement, bool only_if_idle);
+  bool PostStatement(Statement* statement);
 
   void TakeIn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) ABSL_LOCKS_EXCLUDED(mu_);
   void OfferCommand(core::Command command, Engine::Done done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
@@ -157,6 +157,7 @@ class DomainRunner : public DomainInbox {
   core::OwnerProtocol protocol_ ABSL_GUARDED_BY(turn_);
   Delivery delivery_ ABSL_GUARDED_BY(turn_);
   SchedulerId self_ ABSL_GUARDED_BY(turn_);
+  std::vector<core::Effects> undelivered_ ABSL_GUARDED_BY(turn_);  // come first in the next pass
   std::map<core::CommandId, Engine::Done> waiting_ ABSL_GUARDED_BY(turn_);
   std::vector<PendingRead> reads_ ABSL_GUARDED_BY(turn_);
   absl::flat_hash_set<int64_t> inbox_offered_ ABSL_GUARDED_BY(turn_);
