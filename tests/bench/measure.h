@@ -12,6 +12,7 @@ struct Settings {
   std::string bin_dir;
   std::string work_dir;  // of this process; holds data and scripts
   int rounds = 3;        // floor and shapes take turns so often
+  std::string shape;     // of throughput's shapes only this one; "" = all
   double scale = 1;      // of the numbers of tasks; figures below 1 are a smoke test only
 };
 
