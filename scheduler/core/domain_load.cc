@@ -114,6 +114,7 @@ void Domain::LoadTask(Run& run, const TaskRow& row) {
   --run.counts[static_cast<size_t>(TaskState::kWaiting)];
   ++run.counts[static_cast<size_t>(row.state)];
   inst.state = row.state;
+  if (row.state == TaskState::kWaiting) run.cleared = true;
   if (IsTerminal(row.state)) run.propagated[static_cast<size_t>(row.key.task)] = true;
   if (row.state == TaskState::kSkipped && row.cause == Cause::kRunTimeout) {
     run.timed_out.insert(static_cast<uint32_t>(row.key.task));

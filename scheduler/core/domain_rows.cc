@@ -27,6 +27,7 @@ void Domain::SetState(Run& run, uint32_t task, TaskState state, bool by_user) {
 void Domain::WriteDecision(Run& run, uint32_t task, TaskState state, Cause cause,
                            int64_t finished_us) {
   const Instance& inst = run.instances[task];
+  if (state == TaskState::kWaiting) run.cleared = true;
   const TaskKey key{run.row.id, static_cast<int32_t>(task), -1};
   Decision decision{key, state, inst.attempt, inst.tries, inst.infra_tries, cause, finished_us};
   const auto [it, added] = decision_index_.try_emplace(key, out_.batch.decisions.size());

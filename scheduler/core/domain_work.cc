@@ -450,6 +450,7 @@ void Domain::LeaseTo(const Admission::Pick& pick, Now now) {
   --run.counts[static_cast<size_t>(TaskState::kReady)];
   ++run.counts[static_cast<size_t>(TaskState::kLeased)];
   const bool leap = inst.attempt < first_attempt_;
+  const bool fresh = inst.attempt == 0 && !run.cleared;
   inst.attempt = std::max(inst.attempt, first_attempt_) + 1;
   const TaskKey key{run.row.id, static_cast<int32_t>(pick.task), -1};
   Session& session = *pick.session;
@@ -457,7 +458,7 @@ void Domain::LeaseTo(const Admission::Pick& pick, Now now) {
   live_[key] = Live{session.info.id, 0, batch_number_, false, {}};
   ++run.live;
   out_.batch.dispatches.push_back(
-      {key, inst.attempt, inst.tries, inst.infra_tries, session.info.id, leap});
+      {key, inst.attempt, inst.tries, inst.infra_tries, session.info.id, leap, fresh});
   const bool names_outputs = run.version->outputs_of(pick.task) != nullptr;
   out_.assigns.push_back({session.info.id, session.binding, {key, inst.attempt}, inst.tries + 1,
                           run.info, names_outputs ? run.version : nullptr});

@@ -32,7 +32,8 @@ struct Decision {
 
 // Leases an instance to a session. Expects the row's attempt to be attempt - 1 (no row when
 // attempt is 1) and the state waiting or up_for_retry. What is not named here becomes 0. `leap`:
-// the first attempt in a new life of the domain; expects any lower number, or no row.
+// the first attempt in a new life of the domain; expects any lower number, or no row. `fresh`: expects
+// no row, whatever the attempt's number.
 struct Dispatch {
   TaskKey key;
   int32_t attempt = 0;
@@ -40,6 +41,7 @@ struct Dispatch {
   int32_t infra_tries = 0;
   SessionId session;
   bool leap = false;
+  bool fresh = false;
 };
 
 // Makes `running` durable for an attempt that has lived for seconds. Ignored when it has ended.

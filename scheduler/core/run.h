@@ -72,6 +72,7 @@ struct Run {
   uint32_t next_unjudged = 0;            // instances from here on are not initialised yet
   uint32_t sweep = 0;                    // cursor of the intent's sweep over the instances
   bool sweeping = false;
+  bool cleared = false;                  // there may be rows of instances that had no attempt
   std::vector<bool> clearing;            // of kRetry: cleared, or downstream of such
   absl::flat_hash_set<uint32_t> timed_out;  // skipped because the run's timeout passed
   int32_t live = 0;                      // leased or running

@@ -269,7 +269,8 @@ absl::Status StoreModel::CheckTasks(const core::FlushBatch& batch, RunId* culpri
   for (const core::Dispatch* d : Sorted(batch.dispatches, by_key)) {
     *culprit = d->key.run;
     const core::TaskRow* row = Current(changed, d->key);
-    const bool follows = row == nullptr ? d->attempt == 1 || d->leap
+    const bool follows = d->fresh         ? row == nullptr
+                         : row == nullptr ? d->attempt == 1 || d->leap
                          : d->leap      ? row->attempt < d->attempt
                                         : row->attempt == d->attempt - 1;
     const bool free =

@@ -126,7 +126,8 @@ void StoreSequence::Dispatch(RunId run, Rows& rows, FlushBatch* batch) {
   ++row.attempt;
   const bool unknown = random_.OneIn(30);
   row.session = unknown ? SessionId(first_id_ + 9) : Session();
-  batch->dispatches.push_back({key, row.attempt, Small(), Small(), row.session});
+  const bool fresh = random_.OneIn(is_new ? 2 : 40);  // now and then it is wrong about that
+  batch->dispatches.push_back({key, row.attempt, Small(), Small(), row.session, false, fresh});
 }
 
 void StoreSequence::MarkStarted(TaskRow& row, FlushBatch* batch) {

@@ -34,17 +34,17 @@ inline void AppendInt64(int64_t value, std::string* out) {
 }
 
 // Lines of integers as one bigint[][] in PostgreSQL's binary form. Columns at the end that hold
-// nothing but zeros are left out.
+// nothing but zeros are left out, but for the first `least`.
 class MatrixBuilder {
  public:
-  explicit MatrixBuilder(size_t columns) : columns_(columns) {}
+  MatrixBuilder(size_t columns, size_t least) : columns_(columns), used_(least) {}
   // `line` has `columns` numbers.
   void Add(std::initializer_list<int64_t> line);
   std::string Finish() const;
 
  private:
   size_t columns_;
-  size_t used_ = 1;               // columns up to the last one that is not 0 everywhere
+  size_t used_;                   // columns up to the last one that is not 0 everywhere
   std::vector<int64_t> numbers_;  // line after line
 };
 

@@ -1,4 +1,5 @@
 // Runs, task instances, attempts and outputs of the catalog.
+#include <algorithm>
 #include <limits>
 
 #include "common/base/status.h"
@@ -79,8 +80,12 @@ absl::StatusOr<std::optional<store::RunRecord>> PgCatalog::FindDuplicate(
 
 absl::StatusOr<std::vector<store::RunRecord>> PgCatalog::ListRuns(NamespaceId ns,
                                                                   const store::RunFilter& filter) {
+  const bool live_only = !filter.states.empty() &&
+                         std::none_of(filter.states.begin(), filter.states.end(),
+                                      [](core::RunState state) { return core::IsTerminal(state); });
   PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows,
-                            RunStatement(database_, sql::kListRuns, RunFilterParams(ns, filter)));
+                            RunStatement(database_, live_only ? sql::kListLiveRuns : sql::kListRuns,
+                                         RunFilterParams(ns, filter)));
   std::vector<store::RunRecord> records;
   for (const pqxx::row& row : rows) records.push_back(RunRecordAt(row));
   return records;

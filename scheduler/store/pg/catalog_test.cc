@@ -70,6 +70,27 @@ TEST_F(CatalogTest, NamespacesHaveTheirOwnDomainOrShareOne) {
   EXPECT_EQ(owner_.Reload().facts.namespaces.size(), 2U);
 }
 
+TEST_F(CatalogTest, ListsTheLiveRuns) {
+  const core::DagRow a = AddDag("a"), b = AddDag("b");
+  AddRun(a, "1", RunState::kRunning);
+  AddRun(b, "2", RunState::kQueued);
+  const RunId third = AddRun(a, "3", RunState::kSuccess).id;
+  AddRun(a, "4", RunState::kQueued);
+  AddRun(b, "5", RunState::kRunning);
+  store::RunFilter filter;
+  filter.states = {RunState::kQueued, RunState::kRunning};
+  EXPECT_THAT(RunKeys(filter), ElementsAre("5", "4", "2", "1"));
+  filter.limit = 2;
+  EXPECT_THAT(RunKeys(filter), ElementsAre("5", "4"));
+  filter.before = third;
+  EXPECT_THAT(RunKeys(filter), ElementsAre("2", "1"));
+  filter.dag = "a";
+  EXPECT_THAT(RunKeys(filter), ElementsAre("1"));
+  filter = {};
+  filter.states = {RunState::kQueued};
+  EXPECT_THAT(RunKeys(filter), ElementsAre("4", "2"));
+}
+
 TEST_F(CatalogTest, TheSameHashIsTheSameVersion) {
   const auto first = catalog_.PutVersion(ns_.id, "d", "h1", R"({"description":"Dü"})", "b", 3);
   const auto again = catalog_.PutVersion(ns_.id, "d", "h1", "ignored", "", 9);

@@ -6,6 +6,7 @@
 
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
+#include "fmt/format.h"
 #include "scheduler/store/pg/arrays.h"
 #include "scheduler/store/pg/connection.h"
 #include "scheduler/store/pg/flush_encoding.h"
@@ -90,6 +91,29 @@ RunId FindDuplicate(Connection& connection, absl::Duration bound,
   return answer.error.ok() && !answer.rows.empty() ? RunId(IntAt(answer.rows[0], 0)) : RunId();
 }
 
+// The run of the first dispatch that takes its row for new although there is one; 0 = none.
+RunId FindTaken(Connection& connection, absl::Duration bound,
+                const std::vector<core::Dispatch>& dispatches) {
+  if (dispatches.empty()) return RunId();
+  const Answer answer = connection.Query(
+      sql::kFirstTaken, BinaryParams().Array(EncodeDispatches(dispatches)), bound);
+  return answer.error.ok() && !answer.rows.empty() ? RunId(IntAt(answer.rows[0], 0)) : RunId();
+}
+
+// Names the run that made the flush meet a row in its place.
+void Explain(Connection& connection, absl::Duration bound, const core::FlushBatch& batch,
+             store::FlushResult* result) {
+  constexpr std::string_view kTaskInstances = "\"task_instance_p";  // the key of a partition
+  if (Message(result->status).find(kTaskInstances) == std::string_view::npos) {
+    result->culprit = FindDuplicate(connection, bound, batch.new_runs);
+    return;
+  }
+  result->culprit = FindTaken(connection, bound, batch.dispatches);
+  result->status = MakeStatus(absl::StatusCode::kFailedPrecondition,
+                              fmt::format("stale dispatch: run {}: a row is there already",
+                                          result->culprit.value()));
+}
+
 // The first columns of take_over.sql and reload.sql.
 void ReadPlace(const pqxx::row& row, core::DomainFacts* facts) {
   facts->epoch = Epoch(IntAt(row, 0));
@@ -153,9 +177,7 @@ store::FlushResult PgDomainStore::Flush(Epoch epoch, FlushSeq seq, const core::F
   const Answer answer = (*connection)->Query(sql::kFlush, *params, bound);
   store::FlushResult result = Judge(answer);
   if (answer.error.kind == ErrorKind::kStale) result.culprit = RunNamedBy(answer.error.text);
-  if (absl::IsAlreadyExists(result.status)) {
-    result.culprit = FindDuplicate(**connection, bound, batch.new_runs);
-  }
+  if (absl::IsAlreadyExists(result.status)) Explain(**connection, bound, batch, &result);
   return result;
 }
 

@@ -47,7 +47,7 @@ TEST(ArrayTest, WhatIsNoArrayIsAnError) {
 }
 
 TEST(ArrayTest, ColumnsOfZerosAtTheEndAreLeftOut) {
-  MatrixBuilder matrix(4);
+  MatrixBuilder matrix(4, 1);
   matrix.Add({1, 0, 0, 0});
   matrix.Add({2, -5, 0, 0});
   const std::string bytes = matrix.Finish();
@@ -55,7 +55,10 @@ TEST(ArrayTest, ColumnsOfZerosAtTheEndAreLeftOut) {
   EXPECT_EQ(bytes.substr(0, 4), std::string("\0\0\0\2", 4));
   EXPECT_EQ(bytes.substr(20, 4), std::string("\0\0\0\2", 4));  // two columns
   EXPECT_EQ(bytes.substr(bytes.size() - 2), "\xFF\xFB");
-  EXPECT_EQ(MatrixBuilder(4).Finish().substr(0, 4), std::string(4, '\0'));
+  MatrixBuilder zeros(4, 3);
+  zeros.Add({0, 0, 0, 0});
+  EXPECT_EQ(zeros.Finish().substr(20, 4), std::string("\0\0\0\3", 4));
+  EXPECT_EQ(MatrixBuilder(4, 1).Finish().substr(0, 4), std::string(4, '\0'));
 }
 
 TEST(ArrayTest, ASectionWithABadTextIsRefused) {

@@ -115,7 +115,7 @@ class Load {
     for (int i = 0; i < shape_.runs; ++i) {
       const RunId run(first_.value() + i);
       for (int task = 0; task < shape_.tasks_per_run; ++task) {
-        batch->dispatches.push_back({{run, task, -1}, 1, 0, 0, kSession});
+        batch->dispatches.push_back({{run, task, -1}, 1, 0, 0, kSession, false, true});
       }
       if (!shape_.run_rows) continue;
       core::RunRow row;

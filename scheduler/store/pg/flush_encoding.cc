@@ -74,12 +74,13 @@ void AddEnd(SectionBuilder& section, const Rows& rows, const RowOf& row_of) {
 // Two numbers in one column; `low` is not negative.
 int64_t Pack(int64_t high, int64_t low) { return (high << 32) + low; }
 int64_t Place(const TaskKey& key) { return Pack(key.task, int64_t{key.map} + 1); }
+constexpr size_t kAlways = 3;  // columns of every section: run, place, attempt and state
 int64_t AttemptAndState(int32_t attempt, TaskState state) {
   return int64_t{attempt} * 256 + static_cast<int64_t>(state);
 }
 
 std::string Matrix(const std::vector<core::Completion>& all) {
-  MatrixBuilder matrix(12);
+  MatrixBuilder matrix(12, kAlways);
   for (const auto* c : Sorted(all, [](const auto& r) -> const TaskKey& { return r.row.key; })) {
     const core::TaskRow& r = c->row;
     matrix.Add({r.key.run.value(), Place(r.key), AttemptAndState(r.attempt, r.state), r.started_us,
@@ -90,7 +91,7 @@ std::string Matrix(const std::vector<core::Completion>& all) {
 }
 
 std::string Matrix(const std::vector<core::Decision>& all) {
-  MatrixBuilder matrix(6);
+  MatrixBuilder matrix(6, kAlways);
   for (const auto* d : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
     matrix.Add({d->key.run.value(), Place(d->key), AttemptAndState(d->attempt, d->state),
                 d->finished_us, Pack(d->tries, d->infra_tries), static_cast<int64_t>(d->cause)});
@@ -98,18 +99,20 @@ std::string Matrix(const std::vector<core::Decision>& all) {
   return matrix.Finish();
 }
 
+// Those of new rows first.
 std::string Matrix(const std::vector<core::Dispatch>& all) {
-  MatrixBuilder matrix(5);
-  for (const auto* d : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
+  MatrixBuilder matrix(5, kAlways);
+  const auto rank = [](const core::Dispatch& d) { return std::pair(!d.fresh, d.key); };
+  for (const auto* d : Sorted(all, rank)) {
     matrix.Add({d->key.run.value(), Place(d->key),
-                AttemptAndState(d->attempt, TaskState::kWaiting) | (d->leap ? 1 : 0),
+                int64_t{d->attempt} * 256 + (d->fresh ? 2 : 0) + (d->leap ? 1 : 0),
                 d->session.value(), Pack(d->tries, d->infra_tries)});
   }
   return matrix.Finish();
 }
 
 std::string Matrix(const std::vector<core::StartedMark>& all) {
-  MatrixBuilder matrix(4);
+  MatrixBuilder matrix(4, kAlways);
   for (const auto* m : Sorted(all, [](const auto& r) -> const TaskKey& { return r.key; })) {
     matrix.Add({m->key.run.value(), Place(m->key), AttemptAndState(m->attempt, TaskState::kWaiting),
                 m->started_us});
@@ -285,6 +288,10 @@ absl::StatusOr<BinaryParams> EncodeFlush(DomainId domain, Epoch epoch, FlushSeq 
   PENSTOCK_RETURN_IF_ERROR(AddSection("audit", batch.audit, &params));
   params.Array(BinaryIntArray(batch.inbox_done));
   return params;
+}
+
+std::string EncodeDispatches(const std::vector<core::Dispatch>& dispatches) {
+  return Matrix(dispatches);
 }
 
 }  // namespace penstock::pg

@@ -1,5 +1,8 @@
 #pragma once
 // A FlushBatch as the parameters of sql/flush.sql.
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "common/base/ids.h"
 #include "scheduler/core/flush_batch.h"
@@ -12,5 +15,8 @@ namespace penstock::pg {
 // INVALID_ARGUMENT when a text cannot be stored.
 absl::StatusOr<BinaryParams> EncodeFlush(DomainId domain, Epoch epoch, FlushSeq seq,
                                          const core::FlushBatch& batch);
+
+// The section of the dispatches alone.
+std::string EncodeDispatches(const std::vector<core::Dispatch>& dispatches);
 
 }  // namespace penstock::pg

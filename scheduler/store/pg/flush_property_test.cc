@@ -164,7 +164,9 @@ class Expectation {
       row.session =
           std::next(sessions_.begin(), static_cast<int64_t>(random_.Below(sessions_.size())))
               ->first;
-      batch->dispatches.push_back({key, row.attempt, row.tries, row.infra_tries, row.session});
+      const bool fresh = it == tasks.end() && random_.OneIn(2);
+      batch->dispatches.push_back(
+          {key, row.attempt, row.tries, row.infra_tries, row.session, false, fresh});
       tasks[key] = row;
     }
   }

@@ -182,6 +182,60 @@ TEST_F(FlushTest, StaleDispatchRejectsTheWholeFlush) {
   ExpectRejected(batch, "stale dispatch");
 }
 
+TEST_F(FlushTest, AFreshDispatchInsertsBesideOthersAndNeverMeetsARow) {
+  const RunId run = StartRun("r").id;
+  FlushBatch batch;
+  batch.decisions.push_back({{run, 0, -1}, TaskState::kWaiting, 0, 0, 0, core::Cause::kNone, 0});
+  batch.dispatches.push_back(MakeDispatch({run, 0, -1}, 1, kSession));
+  batch.dispatches.push_back(MakeDispatch({run, 1, -1}, 1, kSession));
+  batch.dispatches.push_back(MakeDispatch({run, 2, -1}, 5001, kSession));
+  batch.dispatches[1].fresh = true;
+  batch.dispatches[2].fresh = batch.dispatches[2].leap = true;
+  owner_.MustFlush(batch);
+  EXPECT_EQ(Row({run, 0, -1}).attempt, 1);
+  EXPECT_EQ(Row({run, 1, -1}).attempt, 1);
+  EXPECT_EQ(Row({run, 2, -1}).attempt, 5001);
+  EXPECT_EQ(Row({run, 2, -1}).session, kSession);
+
+  batch = {};
+  batch.dispatches.push_back(MakeDispatch({run, 3, -1}, 1, kSession));
+  batch.dispatches.push_back(MakeDispatch({run, 1, -1}, 2, kSession));
+  batch.dispatches[0].fresh = batch.dispatches[1].fresh = true;
+  ExpectRejected(batch, "stale dispatch");
+  EXPECT_EQ(culprit_, run);
+  EXPECT_EQ(Row({run, 1, -1}).attempt, 1);
+}
+
+// Its line is nothing but zeros.
+TEST_F(FlushTest, TheFirstTaskIsClearedAlone) {
+  const RunId run = StartRun("r").id;
+  FlushBatch batch;
+  batch.decisions.push_back({{run, 0, -1}, TaskState::kWaiting, 0, 0, 0, core::Cause::kNone, 0});
+  owner_.MustFlush(batch);
+  EXPECT_EQ(Row({run, 0, -1}).state, TaskState::kWaiting);
+}
+
+TEST_F(FlushTest, ListsTheRunsThatLive) {
+  const auto live = [&] {
+    return SqlInt("select count(*) from penstock.live_run l join penstock.run r "
+                  "on r.id = l.run_id and r.domain_id = l.domain_id");
+  };
+  const core::RunRow run = StartRun("r");
+  EXPECT_EQ(live(), 1);
+  FlushBatch batch;
+  batch.run_updates.push_back({run.id, core::RunState::kSuccess, core::RunIntent::kNone, "", false,
+                               1, 2, false});
+  owner_.MustFlush(batch);
+  EXPECT_EQ(live(), 0);
+  EXPECT_THAT(owner_.Reload().facts.runs, ::testing::IsEmpty());
+  batch.run_updates[0].state = core::RunState::kRunning;  // a user takes it up again
+  batch.run_updates[0].by_user = true;
+  owner_.MustFlush(batch);
+  owner_.MustFlush(batch);
+  EXPECT_EQ(live(), 1);
+  EXPECT_THAT(owner_.Reload().facts.runs, ::testing::SizeIs(1));
+}
+
 TEST_F(FlushTest, StaleDecisionRejectsTheWholeFlush) {
   const RunId run = StartRun("r").id;
   Dispatch({run, 0, -1}, 1);

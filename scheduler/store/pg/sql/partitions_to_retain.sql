@@ -5,8 +5,8 @@ select p.number, p.closed_us < $1 and not s.busy and not s.young and not s.held 
   from {schema}.partition p
  cross join lateral (
    select exists (select from {schema}.domain d where d.id_partition = p.number) as held,
-          exists (select from {schema}.run r where r.id >= p.number::bigint << 40
-                     and r.id < (p.number::bigint + 1) << 40 and r.state in (0, 1)) as busy,
+          exists (select from {schema}.live_run l where l.run_id >= p.number::bigint << 40
+                     and l.run_id < (p.number::bigint + 1) << 40) as busy,
           exists (select from {schema}.run r where r.id >= p.number::bigint << 40
                      and r.id < (p.number::bigint + 1) << 40
                      and r.state not in (0, 1) and r.finished_us >= $1) as young) s

@@ -4,8 +4,8 @@
 delete from {schema}.worker_session s
  where s.hello_us < $1
    and not exists (
-     select from {schema}.run r join {schema}.task_instance t on t.run_id = r.id
-      where r.state in (0, 1) and t.session = s.id)
+     select from {schema}.live_run l join {schema}.task_instance t on t.run_id = l.run_id
+      where t.session = s.id)
    and not exists (
      select from {schema}.domain d
        join {schema}.session_domain h on h.domain_id = d.id and h.session = s.id
