@@ -166,20 +166,23 @@ class FakeCatalog final : public store::Catalog {
     }
     return absl::NotFoundError("no run");
   }
-  absl::StatusOr<std::optional<store::RunRecord>> FindDuplicate(DagId dag,
-                                                                std::string_view idempotency_key,
-                                                                std::string_view run_key,
-                                                                int64_t logical_date_us) override {
+  absl::StatusOr<std::vector<std::optional<store::RunRecord>>> FindDuplicates(
+      const std::vector<store::RunIdentity>& identities) override {
     MutexLock lock(&mu_);
-    ++reads_["FindDuplicate"];
-    for (const auto& [id, row] : runs_) {
-      if (row.dag != dag) continue;
-      const bool same = (!idempotency_key.empty() && row.idempotency_key == idempotency_key) ||
-                        (!run_key.empty() && row.key == run_key) ||
-                        (logical_date_us != 0 && row.logical_date_us == logical_date_us);
-      if (same) return std::optional(Record(row));
+    ++reads_["FindDuplicates"];
+    std::vector<std::optional<store::RunRecord>> found;
+    for (const store::RunIdentity& wanted : identities) {
+      const auto it = std::find_if(runs_.begin(), runs_.end(), [&](const auto& entry) {
+        const core::RunRow& row = entry.second;
+        return row.dag == wanted.dag &&
+               ((!wanted.idempotency_key.empty() &&
+                 row.idempotency_key == wanted.idempotency_key) ||
+                (!wanted.run_key.empty() && row.key == wanted.run_key) ||
+                (wanted.logical_date_us != 0 && row.logical_date_us == wanted.logical_date_us));
+      });
+      found.push_back(it == runs_.end() ? std::nullopt : std::optional(Record(it->second)));
     }
-    return std::optional<store::RunRecord>();
+    return found;
   }
   absl::StatusOr<std::vector<store::RunRecord>> ListRuns(NamespaceId ns,
                                                          const store::RunFilter& filter) override {

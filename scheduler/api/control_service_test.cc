@@ -180,7 +180,7 @@ TEST_F(ControlTest, CreatesARunWithoutReadingTheDatabase) {
   EXPECT_EQ(run.params_json(), R"({"region":"eu"})");
   EXPECT_EQ(run.version_number(), 1);
   EXPECT_EQ(world_.catalog.reads("FindDag"), dag_reads);
-  EXPECT_EQ(world_.catalog.reads("FindDuplicate"), 0);
+  EXPECT_EQ(world_.catalog.reads("FindDuplicates"), 0);
 }
 
 TEST_F(ControlTest, TheSameIdempotencyKeyGivesTheSameRun) {
@@ -326,7 +326,7 @@ TEST_F(ControlTest, ARunForwardedToANodeThatDiesIsCreatedOnce) {
   world_.Own(DomainId(1), 2);
   EXPECT_FALSE(pending.Wait().already_existed());
   // The second try looked whether the first one had been carried out.
-  EXPECT_EQ(world_.catalog.reads("FindDuplicate"), 1);
+  EXPECT_EQ(world_.catalog.reads("FindDuplicates"), 1);
   EXPECT_EQ(world_.catalog.run_count(), 1u);
 }
 

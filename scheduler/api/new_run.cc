@@ -66,6 +66,34 @@ absl::Status Taken(const store::RunRecord& run, const v1::CreateRunRequest& requ
                                 what, run.row.id.value(), core::ToString(run.row.state)));
 }
 
+// All but what the look-up tells.
+absl::StatusOr<PreparedRun> Fill(VersionCache& versions, const RunRequest& wanted) {
+  PreparedRun prepared;
+  prepared.dag = wanted.request->dag();
+  PENSTOCK_ASSIGN_OR_RETURN(prepared.version, versions.Get(wanted.dag.row.version));
+  core::NewRun& run = prepared.run;
+  run.dag = wanted.dag.row.id;
+  run.key = wanted.request->run_key();
+  run.idempotency_key = wanted.request->idempotency_key();
+  run.logical_date_us = LogicalDate(*wanted.request);
+  run.note = wanted.request->note();
+  return prepared;
+}
+
+// An existing run must be the one that the idempotency key names; a new one needs its parameters.
+absl::Status Finish(const v1::CreateRunRequest& request, PreparedRun* prepared) {
+  core::NewRun& run = prepared->run;
+  if (prepared->existing.has_value()) {
+    const bool ours = !run.idempotency_key.empty() &&
+                      prepared->existing->row.idempotency_key == run.idempotency_key;
+    return ours ? absl::OkStatus() : Taken(*prepared->existing, request);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(run.params_json,
+                            dag::ResolveParams(prepared->version->topology->dag(),
+                                               request.params_json()));
+  return absl::OkStatus();
+}
+
 bool MayExist(const v1::CreateRunRequest& request, bool repeated) {
   if (!request.run_key().empty() || request.has_logical_date()) return true;
   return !request.idempotency_key().empty() && (repeated || !HasForwardKey(request));
@@ -120,30 +148,31 @@ bool HasForwardKey(const v1::CreateRunRequest& request) {
   return request.idempotency_key().compare(0, kForwardKeyPrefix.size(), kForwardKeyPrefix) == 0;
 }
 
-absl::StatusOr<PreparedRun> PrepareRun(store::Catalog& catalog, VersionCache& versions,
-                                       const store::DagRecord& dag,
-                                       const v1::CreateRunRequest& request, bool repeated) {
-  PreparedRun prepared;
-  prepared.dag = request.dag();
-  PENSTOCK_ASSIGN_OR_RETURN(prepared.version, versions.Get(dag.row.version));
-  core::NewRun& run = prepared.run;
-  run.dag = dag.row.id;
-  run.key = request.run_key();
-  run.idempotency_key = request.idempotency_key();
-  run.logical_date_us = LogicalDate(request);
-  run.note = request.note();
-  run.looked_up = RealClock().Steady();  // before the look-up: what comes later is not in it
-  if (MayExist(request, repeated)) {
-    PENSTOCK_ASSIGN_OR_RETURN(auto same, catalog.FindDuplicate(dag.row.id, run.idempotency_key,
-                                                               run.key, run.logical_date_us));
-    const bool ours = same.has_value() && !run.idempotency_key.empty() &&
-                      same->row.idempotency_key == run.idempotency_key;
-    if (same.has_value() && !ours) return Taken(*same, request);
-    prepared.existing = std::move(same);
+absl::StatusOr<std::vector<PreparedRun>> PrepareRuns(store::Catalog& catalog,
+                                                     VersionCache& versions,
+                                                     const std::vector<RunRequest>& requests,
+                                                     bool repeated) {
+  std::vector<PreparedRun> prepared;
+  std::vector<size_t> asked;
+  std::vector<store::RunIdentity> identities;
+  const SteadyTime now = RealClock().Steady();  // before the look-up: what comes later is not in it
+  for (const RunRequest& wanted : requests) {
+    PENSTOCK_ASSIGN_OR_RETURN(PreparedRun one, Fill(versions, wanted));
+    one.run.looked_up = now;
+    if (MayExist(*wanted.request, repeated)) {
+      asked.push_back(prepared.size());
+      identities.push_back(
+          {one.run.dag, one.run.idempotency_key, one.run.key, one.run.logical_date_us});
+    }
+    prepared.push_back(std::move(one));
   }
-  if (prepared.existing.has_value()) return prepared;
-  PENSTOCK_ASSIGN_OR_RETURN(run.params_json, dag::ResolveParams(prepared.version->topology->dag(),
-                                                                request.params_json()));
+  if (!asked.empty()) {
+    PENSTOCK_ASSIGN_OR_RETURN(auto found, catalog.FindDuplicates(identities));
+    for (size_t i = 0; i < asked.size(); ++i) prepared[asked[i]].existing = std::move(found[i]);
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    PENSTOCK_RETURN_IF_ERROR(Finish(*requests[i].request, &prepared[i]));
+  }
   return prepared;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "penstock/v1/control.pb.h"
@@ -35,11 +36,17 @@ struct PreparedRun {
   std::optional<store::RunRecord> existing;  // the idempotency key is known: nothing to create
 };
 
-// Resolves parameters, and looks for runs with the same identity if the request gives one (blocks
-// on the catalog only then; keys made by schedulers count when `repeated`). ALREADY_EXISTS names
-// the run that has the key or the logical date.
-absl::StatusOr<PreparedRun> PrepareRun(store::Catalog& catalog, VersionCache& versions,
-                                       const store::DagRecord& dag,
-                                       const v1::CreateRunRequest& request, bool repeated);
+struct RunRequest {
+  store::DagRecord dag;
+  const v1::CreateRunRequest* request;  // the caller's
+};
+
+// Resolves parameters, and looks for runs with the same identities if the requests give any (blocks
+// on the catalog, once, only then; keys made by schedulers count when `repeated`). ALREADY_EXISTS
+// names the run that has the key or the logical date.
+absl::StatusOr<std::vector<PreparedRun>> PrepareRuns(store::Catalog& catalog,
+                                                     VersionCache& versions,
+                                                     const std::vector<RunRequest>& requests,
+                                                     bool repeated);
 
 }  // namespace penstock::api

@@ -111,11 +111,13 @@ absl::StatusOr<std::shared_ptr<RunHandlers::Creation>> RunHandlers::Prepare(
     bool repeated) {
   auto creation = std::make_shared<Creation>();
   creation->ns = ns;
+  std::vector<RunRequest> requests;
   for (const v1::CreateRunRequest& request : batch.runs()) {
     PENSTOCK_ASSIGN_OR_RETURN(const auto dag, s_.dags.Find(ns.id, request.dag(), epoch));
-    PENSTOCK_ASSIGN_OR_RETURN(creation->runs.emplace_back(),
-                              PrepareRun(s_.catalog, s_.versions, dag, request, repeated));
+    requests.push_back({dag, &request});
   }
+  PENSTOCK_ASSIGN_OR_RETURN(creation->runs,
+                            PrepareRuns(s_.catalog, s_.versions, requests, repeated));
   return creation;
 }
 

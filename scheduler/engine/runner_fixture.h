@@ -59,9 +59,8 @@ class FakeCatalog : public store::Catalog {
                                                 std::string_view) override {
     return No();
   }
-  absl::StatusOr<std::optional<store::RunRecord>> FindDuplicate(DagId, std::string_view,
-                                                                std::string_view,
-                                                                int64_t) override {
+  absl::StatusOr<std::vector<std::optional<store::RunRecord>>> FindDuplicates(
+      const std::vector<store::RunIdentity>&) override {
     return No();
   }
   absl::StatusOr<std::vector<store::RunRecord>> ListRuns(NamespaceId,

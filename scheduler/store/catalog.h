@@ -67,6 +67,14 @@ struct AttemptView {
   bool charged = false;
 };
 
+// Any of the three names a run of the DAG (each ignored when empty or 0), in this order.
+struct RunIdentity {
+  DagId dag;
+  std::string idempotency_key;
+  std::string run_key;
+  int64_t logical_date_us = 0;
+};
+
 struct RunFilter {
   std::optional<std::string> dag;
   std::vector<core::RunState> states;
@@ -109,10 +117,9 @@ class Catalog {
   virtual absl::StatusOr<RunRecord> GetRun(RunId id) = 0;
   virtual absl::StatusOr<RunRecord> FindRunByKey(NamespaceId ns, std::string_view dag,
                                                  std::string_view key) = 0;
-  // A run of this DAG with any of the three (each ignored when empty or 0), in this order.
-  virtual absl::StatusOr<std::optional<RunRecord>> FindDuplicate(
-      DagId dag, std::string_view idempotency_key, std::string_view run_key,
-      int64_t logical_date_us) = 0;
+  // For each identity the run that has it, if there is one.
+  virtual absl::StatusOr<std::vector<std::optional<RunRecord>>> FindDuplicates(
+      const std::vector<RunIdentity>& identities) = 0;
   virtual absl::StatusOr<std::vector<RunRecord>> ListRuns(NamespaceId ns,
                                                           const RunFilter& filter) = 0;
 

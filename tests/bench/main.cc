@@ -21,7 +21,7 @@ using penstock::bench::Settings;
 constexpr const char* kHelp =
     "penstock-bench: measures clusters of the binaries beside it, on this machine\n"
     "  --only LIST   of: throughput shell submit edges memory idle takeover bigrun growth (all)\n"
-    "  --shape NAME  of throughput's shapes only this one, for a profile\n"
+    "  --case TEXT   of throughput's shapes and growth's loads those with TEXT in their names\n"
     "  --rounds N    floor and Penstock take turns so often; medians are printed (3)\n"
     "  --scale F     fewer tasks, for a look only: 0.1 (1)\n"
     "  --json        print JSON instead of the table\n"
@@ -60,8 +60,8 @@ bool Parse(const std::vector<std::string>& args, Command* command) {
     const std::string& value = args[i + 1];
     if (args[i] == "--only") {
       command->only = absl::StrSplit(value, ',');
-    } else if (args[i] == "--shape") {
-      command->settings.shape = value;
+    } else if (args[i] == "--case") {
+      command->settings.case_text = value;
     } else if (args[i] == "--rounds") {
       if (!absl::SimpleAtoi(value, &command->settings.rounds)) return false;
     } else if (args[i] == "--scale") {

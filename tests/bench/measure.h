@@ -10,11 +10,15 @@ namespace penstock::bench {
 
 struct Settings {
   std::string bin_dir;
-  std::string work_dir;  // of this process; holds data and scripts
-  int rounds = 3;        // floor and shapes take turns so often
-  std::string shape;     // of throughput's shapes only this one; "" = all
-  double scale = 1;      // of the numbers of tasks; figures below 1 are a smoke test only
+  std::string work_dir;   // of this process; holds data and scripts
+  int rounds = 3;         // floor and shapes take turns so often
+  std::string case_text;  // of throughput's shapes and growth's loads those with it in their names
+  double scale = 1;       // of the numbers of tasks; figures below 1 are a smoke test only
 };
+
+inline bool Wanted(const Settings& settings, const std::string& name) {
+  return name.find(settings.case_text) != std::string::npos;
+}
 
 // Tasks per second of `noop: {on: worker}` in several shapes, beside the floor on the same server.
 absl::Status MeasureThroughput(const Settings& settings, Report* report);

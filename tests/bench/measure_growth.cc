@@ -181,6 +181,9 @@ absl::Status MeasureLoad(const Settings& settings, const Load& load, Report* rep
 
 // ---- Slow databases: beside the floor, which is slowed down as well ----
 
+constexpr char kSlowCommits[] = "commits of 1 ms";
+constexpr char kFarDatabase[] = "database 3 ms away";
+
 absl::Status MeasureBesideFloor(const Settings& settings, const std::string& name,
                                 client::Client& client, const PgServer& server, Report* report) {
   PENSTOCK_RETURN_IF_ERROR(Throughput(client, settings.scale).status());  // warm
@@ -205,8 +208,7 @@ absl::Status SlowCommits(const Settings& settings, Report* report) {
                               "alter system set commit_siblings = 0", "select pg_reload_conf()"}) {
     PENSTOCK_RETURN_IF_ERROR(Psql(facts.socket_dir, setting, absl::Minutes(1)).status());
   }
-  return MeasureBesideFloor(settings, "commits of 1 ms", cluster->client(), facts.socket_dir,
-                            report);
+  return MeasureBesideFloor(settings, kSlowCommits, cluster->client(), facts.socket_dir, report);
 }
 
 absl::Status FarDatabase(const Settings& settings, Report* report) {
@@ -220,7 +222,7 @@ absl::Status FarDatabase(const Settings& settings, Report* report) {
   const auto client = fleet->NewClient(absl::Seconds(30));
   PENSTOCK_RETURN_IF_ERROR(ApplyDag(*client, Wide("trips", kTasks, kTrip)));
   fleet->database_proxy(0).Command(kFarAway);
-  return MeasureBesideFloor(settings, "database 3 ms away", *client,
+  return MeasureBesideFloor(settings, kFarDatabase, *client,
                             {"127.0.0.1", fleet->database_proxy(0).port()}, report);
 }
 
@@ -228,10 +230,11 @@ absl::Status FarDatabase(const Settings& settings, Report* report) {
 
 absl::Status MeasureGrowth(const Settings& settings, Report* report) {
   for (const Load& load : Loads(settings.scale)) {
+    if (!Wanted(settings, load.name)) continue;
     PENSTOCK_RETURN_IF_ERROR(MeasureLoad(settings, load, report));
   }
-  PENSTOCK_RETURN_IF_ERROR(SlowCommits(settings, report));
-  return FarDatabase(settings, report);
+  if (Wanted(settings, kSlowCommits)) PENSTOCK_RETURN_IF_ERROR(SlowCommits(settings, report));
+  return Wanted(settings, kFarDatabase) ? FarDatabase(settings, report) : absl::OkStatus();
 }
 
 }  // namespace penstock::bench

@@ -39,9 +39,7 @@ std::vector<Shape> Shapes(const Settings& settings) {
       {"layered-10x10", Layered("layered-10x10", 10, 10, kTrip), 100, scaled(500)},
       {"fan-10k", FanOutIn("fan-10k", fan, kTrip), fan + 2, 3},
       {"chains-of-100", Chain("chains-of-100", 100, kTrip), 100, scaled(400)}};
-  if (!settings.shape.empty()) {
-    std::erase_if(shapes, [&](const Shape& shape) { return shape.name != settings.shape; });
-  }
+  std::erase_if(shapes, [&](const Shape& shape) { return !Wanted(settings, shape.name); });
   return shapes;
 }
 
@@ -81,11 +79,11 @@ absl::StatusOr<Rate> Measure(Cluster& cluster, const std::string& dag, int runs,
 }  // namespace
 
 absl::Status MeasureThroughput(const Settings& settings, Report* report) {
+  const std::vector<Shape> shapes = Shapes(settings);
+  if (shapes.empty()) return absl::OkStatus();
   PENSTOCK_ASSIGN_OR_RETURN(
       const auto cluster,
       Cluster::Start({settings.bin_dir, settings.work_dir + "/throughput", 1, 1, 4096}));
-  const std::vector<Shape> shapes = Shapes(settings);
-  if (shapes.empty()) return absl::InvalidArgumentError("no such shape: " + settings.shape);
   for (const Shape& shape : shapes) PENSTOCK_RETURN_IF_ERROR(cluster->Apply(shape.yaml));
   PENSTOCK_ASSIGN_OR_RETURN(const ClusterFacts facts, cluster->Facts());
   for (int round = 0; round < settings.rounds; ++round) {

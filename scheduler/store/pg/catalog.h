@@ -33,10 +33,8 @@ class PgCatalog : public store::Catalog {
   absl::StatusOr<store::RunRecord> GetRun(RunId id) override;
   absl::StatusOr<store::RunRecord> FindRunByKey(NamespaceId ns, std::string_view dag,
                                                 std::string_view key) override;
-  absl::StatusOr<std::optional<store::RunRecord>> FindDuplicate(DagId dag,
-                                                                std::string_view idempotency_key,
-                                                                std::string_view run_key,
-                                                                int64_t logical_date_us) override;
+  absl::StatusOr<std::vector<std::optional<store::RunRecord>>> FindDuplicates(
+      const std::vector<store::RunIdentity>& identities) override;
   absl::StatusOr<std::vector<store::RunRecord>> ListRuns(NamespaceId ns,
                                                          const store::RunFilter& filter) override;
 

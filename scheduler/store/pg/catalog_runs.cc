@@ -65,17 +65,25 @@ absl::StatusOr<store::RunRecord> PgCatalog::FindRunByKey(NamespaceId ns, std::st
                     fmt::format("DAG \"{}\" has no run \"{}\"", dag, key));
 }
 
-absl::StatusOr<std::optional<store::RunRecord>> PgCatalog::FindDuplicate(
-    DagId dag, std::string_view idempotency_key, std::string_view run_key,
-    int64_t logical_date_us) {
-  PENSTOCK_ASSIGN_OR_RETURN(const pqxx::result rows, RunStatement(database_, sql::kFindDuplicate,
-                                                                  Params()
-                                                                      .Int(dag.value())
-                                                                      .TextOrNull(idempotency_key)
-                                                                      .TextOrNull(run_key)
-                                                                      .IntOrNull(logical_date_us)));
-  if (rows.empty()) return std::optional<store::RunRecord>();
-  return std::optional<store::RunRecord>(RunRecordAt(rows[0]));
+absl::StatusOr<std::vector<std::optional<store::RunRecord>>> PgCatalog::FindDuplicates(
+    const std::vector<store::RunIdentity>& identities) {
+  std::vector<int64_t> dags, dates;
+  std::vector<std::string> idempotency_keys, run_keys;
+  for (const store::RunIdentity& identity : identities) {
+    dags.push_back(identity.dag.value());
+    idempotency_keys.push_back(identity.idempotency_key);
+    run_keys.push_back(identity.run_key);
+    dates.push_back(identity.logical_date_us);
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const pqxx::result rows,
+      RunStatement(database_, sql::kFindDuplicates,
+                   Params().Ints(dags).Texts(idempotency_keys).Texts(run_keys).Ints(dates)));
+  std::vector<std::optional<store::RunRecord>> found(identities.size());
+  for (const pqxx::row& row : rows) {
+    found[static_cast<size_t>(IntAt(row, kRunRecordColumns) - 1)] = RunRecordAt(row);
+  }
+  return found;
 }
 
 absl::StatusOr<std::vector<store::RunRecord>> PgCatalog::ListRuns(NamespaceId ns,

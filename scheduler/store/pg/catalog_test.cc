@@ -167,14 +167,23 @@ TEST_F(CatalogTest, DuplicatesAreFoundByAnyIdentity) {
   batch.new_runs[1].logical_date_us = 55;
   owner_.MustFlush(batch);
   const auto find = [&](const char* idempotency, const char* key, int64_t date) {
-    const auto run = catalog_.FindDuplicate(dag.id, idempotency, key, date);
-    return run.ok() && run->has_value() ? (*run)->row.key : std::string("none");
+    const auto runs = catalog_.FindDuplicates({{dag.id, idempotency, key, date}});
+    return runs->front().has_value() ? runs->front()->row.key : std::string("none");
   };
   EXPECT_EQ(find("i1", "k2", 55), "k1");
   EXPECT_EQ(find("other", "k2", 55), "k2");
   EXPECT_EQ(find("", "", 55), "k2");
   EXPECT_EQ(find("", "", 0), "none");
   EXPECT_EQ(find("k1", "i1", 1), "none");
+
+  const auto many = catalog_.FindDuplicates(
+      {{dag.id, "", "k2", 0}, {dag.id, "", "{k1", 0}, {DagId(dag.id.value() + 1), "i1", "", 0},
+       {dag.id, "i1", "", 0}});
+  ASSERT_EQ(many->size(), 4U);
+  EXPECT_EQ((*many)[0]->row.key, "k2");
+  EXPECT_EQ((*many)[1], std::nullopt);
+  EXPECT_EQ((*many)[2], std::nullopt);
+  EXPECT_EQ((*many)[3]->dag_name, "a");
 }
 
 TEST_F(CatalogTest, TasksAreListedInPagesWithWorkerAndError) {

@@ -28,6 +28,10 @@ class Params {
   Params& TextOrNull(std::string_view value) { return value.empty() ? Null() : Text(value); }
   Params& IntOrNull(int64_t value) { return value == 0 ? Null() : Int(value); }
   Params& Ints(const std::vector<int64_t>& values) { return Raw(IntArray(values)); }
+  Params& Texts(const std::vector<std::string>& values) {
+    for (const std::string& value : values) storable_ = storable_ && IsStorableText(value);
+    return Raw(TextArray(values));
+  }
   // A literal that is known to be well-formed.
   Params& Raw(std::string value) {
     values_.emplace_back(std::move(value));

@@ -26,6 +26,7 @@ store::DagRecord DagRecordAt(const pqxx::row& row);
 store::RunRecord RunRecordAt(const pqxx::row& row);
 inline constexpr int kTaskColumns = 16;
 inline constexpr int kRunColumns = 15;
+inline constexpr int kRunRecordColumns = kRunColumns + 3;
 
 // The row of load_sessions.sql.
 absl::StatusOr<core::SessionRow> SessionAt(const pqxx::row& row);
