@@ -21,11 +21,36 @@ std::string KeyOf(const dag::TaskSettings& s) {
   return key;
 }
 
+DagQueue& DagOf(NamespaceQueue& queue, DagId id) {
+  std::unique_ptr<DagQueue>& dag = queue.dags[id];
+  if (dag == nullptr) dag = std::make_unique<DagQueue>(DagQueue{id, 0, {}, 0, 0, 0});
+  return *dag;
+}
+
+// Changes what a DAG's place in the order depends on.
+template <typename Change>
+void Reorder(NamespaceQueue& queue, DagQueue& dag, const Change& change) {
+  const bool stays = !dag.order.empty() && queue.order.size() == 1;  // nobody to change places with
+  if (!dag.order.empty() && !stays) queue.order.erase(&dag);
+  change();
+  if (dag.order.empty()) {
+    if (stays) queue.order.clear();
+    return;
+  }
+  dag.head_weight = (*dag.order.begin())->head_weight;
+  if (!stays) queue.order.insert(&dag);
+}
+
 }  // namespace
 
 bool LineOrder::operator()(const Line* a, const Line* b) const {
   return std::tuple(-int64_t{a->head_weight}, a->pass, a->run->row.logical_date_us, a->run->row.id) <
          std::tuple(-int64_t{b->head_weight}, b->pass, b->run->row.logical_date_us, b->run->row.id);
+}
+
+bool DagOrder::operator()(const DagQueue* a, const DagQueue* b) const {
+  return std::tuple(-int64_t{a->head_weight}, a->pass, a->dag) <
+         std::tuple(-int64_t{b->head_weight}, b->pass, b->dag);
 }
 
 bool LineAge::operator()(const Line* a, const Line* b) const {
@@ -73,6 +98,8 @@ Line& Admission::LineOf(Run& run, ClassId cls) {
     line = std::make_unique<Line>();
     line->run = &run;
     line->cls = cls;
+    line->dag = &DagOf(QueueOf(*line), run.row.dag);
+    ++line->dag->lines;
   }
   return *line;
 }
@@ -88,29 +115,35 @@ void Admission::TrimHeap(Line& line) {
   }
 }
 
+NamespaceQueue& Admission::QueueOf(const Line& line) {
+  return classes_[line.cls].queues[line.run->ns];
+}
+
 void Admission::List(Line& line, SteadyTime now) {
   TrimHeap(line);
   if (line.ready == 0 || line.run->held || line.listed) return;
   PENSTOCK_CHECK(!line.heap.empty(), "a line with ready instances has entries");
-  WorkClass& cls = classes_[line.cls];
-  NamespaceQueue& queue = cls.queues[line.run->ns];
+  NamespaceQueue& queue = QueueOf(line);
+  DagQueue& dag = *line.dag;
   NamespaceShare& share = shares_[line.run->ns];
   share.pass = std::max(share.pass, namespace_pass_);
-  line.pass = std::max(line.pass, queue.pass);
+  line.pass = std::max(line.pass, dag.line_pass);
   if (line.waiting_since_us == 0) line.waiting_since_us = now.micros();
   line.head_weight = line.run->version->topology().weight(
       line.run->version->task_at(line.heap.front()));
-  queue.order.insert(&line);
+  Reorder(queue, dag, [&] {
+    if (dag.order.empty()) dag.pass = std::max(dag.pass, queue.pass);
+    dag.order.insert(&line);
+  });
   queue.age.insert(&line);
   line.listed = true;
 }
 
 void Admission::Unlist(Line& line) {
   if (!line.listed) return;
-  WorkClass& cls = classes_[line.cls];
-  const auto it = cls.queues.find(line.run->ns);
-  it->second.order.erase(&line);
-  it->second.age.erase(&line);
+  NamespaceQueue& queue = QueueOf(line);
+  Reorder(queue, *line.dag, [&] { line.dag->order.erase(&line); });
+  queue.age.erase(&line);
   line.listed = false;
 }
 
@@ -163,7 +196,11 @@ void Admission::Forget(Run& run) {
   for (auto& [id, line] : run.lines) {
     PENSTOCK_CHECK(line->ready == 0, "a run that ends has nothing in line");
     Unlist(*line);
+    // A DAG without lines is remembered for what it has had beyond its share.
+    NamespaceQueue& queue = QueueOf(*line);
+    if (--line->dag->lines == 0 && line->dag->pass <= queue.pass) queue.dags.erase(run.row.dag);
   }
+  run.lines.clear();
 }
 
 bool Admission::PoolBlocks(ClassId id, const WorkClass& cls) const {
@@ -214,8 +251,10 @@ void Admission::BeginRound(SteadyTime now) {
 Admission::Candidate Admission::TopOf(WorkClass& cls, NamespaceId ns, NamespaceQueue& queue,
                                       SteadyTime now) const {
   Line* oldest = *queue.age.begin();
-  const bool aged = oldest->waiting_since_us <= now.micros() - ageing_bound_us_;
-  return {&cls, ns, &queue, aged ? oldest : *queue.order.begin(), aged, nullptr};
+  const bool aged = oldest->waiting_since_us <= now.micros() - ageing_bound_us_ &&
+                    !shares_.at(ns).aged_last;
+  Line* best = *(*queue.order.begin())->order.begin();
+  return {&cls, ns, &queue, aged ? oldest : best, aged, nullptr};
 }
 
 bool Admission::Better(const Candidate& a, const Candidate& b) const {
@@ -225,7 +264,11 @@ bool Admission::Better(const Candidate& a, const Candidate& b) const {
     return std::tuple(pass_a, a.ns) < std::tuple(pass_b, b.ns);
   }
   if (a.aged != b.aged) return a.aged;
-  return a.aged ? LineAge()(a.line, b.line) : LineOrder()(a.line, b.line);
+  if (a.aged) return LineAge()(a.line, b.line);
+  const DagQueue* dag_a = *a.queue->order.begin();
+  const DagQueue* dag_b = *b.queue->order.begin();
+  if (dag_a->dag != dag_b->dag) return DagOrder()(dag_a, dag_b);
+  return LineOrder()(a.line, b.line);
 }
 
 std::optional<Admission::Candidate> Admission::Best(SteadyTime now) {
@@ -278,7 +321,13 @@ Admission::Pick Admission::Serve(const Candidate& candidate, SteadyTime now) {
   NamespaceShare& share = shares_[candidate.ns];
   namespace_pass_ = share.pass;
   share.pass += 1.0 / share.weight;
-  candidate.queue->pass = line.pass;
+  share.aged_last = candidate.aged;
+  DagQueue& dag = *line.dag;
+  Reorder(*candidate.queue, dag, [&] {
+    candidate.queue->pass = dag.pass;
+    dag.pass += 1;
+    dag.line_pass = line.pass;
+  });
   line.pass += 1;
   line.waiting_since_us = line.ready > 0 ? now.micros() : 0;
   candidate.session->credits -= 1;

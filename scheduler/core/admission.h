@@ -5,16 +5,20 @@
 // labels, resources). Each step serves one instance of one line. Among the lines whose class is
 // not blocked (its pool has the slots; a session has a credit, the labels and the resources):
 //   1. the namespace with the least pass; a service adds 1 / weight to it (weighted stride);
-//   2. within it, a line that was not served for longer than the ageing bound, longest wait first;
-//   3. else the line whose best instance has the highest effective weight;
-//   4. equal weights: the line with the least pass (+1 per service: runs take turns), then the
+//   2. within it, a line that was not served for longer than the ageing bound, longest wait first,
+//      if the namespace's last service was none of these;
+//   3. else the DAG whose best instance has the highest effective weight; equal weights: the DAG
+//      with the least pass (+1 per service: DAGs take turns, however many runs each has);
+//   4. within it, the line with the highest weight, then the least pass (runs take turns), then the
 //      earlier logical date, then the older run. Within a line: weight, then task index.
-// A namespace or line that was idle starts at the pass of the last one served, so idling earns
-// nothing. Bound: a line with work that fits is served at least once per ageing bound plus one
-// service of each line that is as old. A line past its bound that does not fit reserves its pool
-// (or one worker that is large enough): nobody else takes what frees there until it fits.
+// A namespace, DAG or line that was idle starts at the pass of the last one served, so idling earns
+// nothing. Bound: a line with work that fits is served at least once per ageing bound plus two
+// services of its namespace for each line that is as old. A line past its bound that does not fit
+// reserves its pool (or one worker that is large enough): nobody else takes what frees there until
+// it fits.
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,10 +46,24 @@ struct LineAge {
   bool operator()(const Line* a, const Line* b) const;
 };
 
+// The lines of one DAG.
+struct DagQueue {
+  DagId dag;
+  int32_t lines = 0;             // listed or not
+  absl::btree_set<Line*, LineOrder> order;  // the listed ones
+  double pass = 0;               // grows with each service
+  double line_pass = 0;          // of the last line served
+  int32_t head_weight = 0;       // of the best line; meaningful while some are listed
+};
+struct DagOrder {
+  bool operator()(const DagQueue* a, const DagQueue* b) const;
+};
+
 struct NamespaceQueue {
-  absl::btree_set<Line*, LineOrder> order;
+  absl::flat_hash_map<DagId, std::unique_ptr<DagQueue>> dags;
+  absl::btree_set<DagQueue*, DagOrder> order;  // those with lines
   absl::btree_set<Line*, LineAge> age;
-  double pass = 0;               // of the last line served
+  double pass = 0;               // of the last DAG served
 };
 
 // Instances with the same demands.
@@ -125,9 +143,11 @@ class Admission {
   struct NamespaceShare {
     int32_t weight = 1;
     double pass = 0;
+    bool aged_last = false;      // its last service was that of an aged line
   };
 
   Line& LineOf(Run& run, ClassId cls);
+  NamespaceQueue& QueueOf(const Line& line);
   void List(Line& line, SteadyTime now);
   void Unlist(Line& line);
   void TrimHeap(Line& line);

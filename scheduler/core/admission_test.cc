@@ -74,6 +74,35 @@ TEST(AdmissionTest, RunsOfEqualWeightTakeTurns) {
   EXPECT_EQ(CountOf(fx, second), 5);
 }
 
+TEST(AdmissionTest, DagsTakeTurnsHoweverManyRunsTheyHave) {
+  DomainFixture t;
+  dag::DagSpec many = MakeWideDag(2);
+  many.max_active_runs = 50;
+  const DagId a = t.AddDag(std::move(many), 1);
+  const DagId b = t.AddDag(MakeWideDag(50), 1);
+  t.Load();
+  t.Worker(1, 0);
+  for (int i = 0; i < 50; ++i) t.Create(a);
+  EXPECT_THAT(t.Grant(1, 20).assigns, SizeIs(20));
+  const RunId one = t.Create(b);
+  EXPECT_NEAR(CountOf(t.Grant(1, 40), one), 20, 1);  // what came before earns and costs nothing
+}
+
+TEST(AdmissionTest, LinesThatHaveWaitedLongLeaveEverySecondTurnToTheOthers) {
+  DomainFixture t;
+  dag::DagSpec many = MakeWideDag(2);
+  many.max_active_runs = 50;
+  const DagId a = t.AddDag(std::move(many), 1);
+  const DagId b = t.AddDag(MakeWideDag(50), 1);
+  t.Load();
+  t.Worker(1, 0);
+  for (int i = 0; i < 50; ++i) t.Create(a);
+  t.Grant(1, 1);
+  t.Advance(t.options.ageing_bound + absl::Seconds(1));
+  const RunId fresh = t.Create(b);
+  EXPECT_GE(CountOf(t.Grant(1, 20), fresh), 9);
+}
+
 TEST(AdmissionTest, TheHeavierTaskGoesFirstAndEqualOnesByTheirIndex) {
   DomainFixture t;
   dag::DagSpec spec = MakeWideDag(4);

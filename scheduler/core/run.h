@@ -37,12 +37,14 @@ struct Instance {
 };
 static_assert(sizeof(Instance) == 12);
 
+struct DagQueue;
 struct Run;
 
 // The ready instances of one run in one work class: a heap of ranks (Version::rank). Entries whose
 // instance is not ready any more are dropped when they surface.
 struct Line {
   Run* run = nullptr;
+  DagQueue* dag = nullptr;       // admission's
   ClassId cls = 0;
   std::vector<uint32_t> heap;
   uint32_t ready = 0;            // instances in line

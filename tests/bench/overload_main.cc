@@ -168,7 +168,7 @@ absl::Status Submissions(Stage& stage) {
       stage.StartChain(std::min(1000, static_cast<int>(absl::ToInt64Seconds(stage.length)) * 10)));
   {
     const PeakMemory scheduler(stage.scheduler());
-    acknowledged = Flood(stage, {address, "single", 200, 50, 10, ""}, stage.length, capacity);
+    acknowledged = Flood(stage, {address, "single", 200, 50, 20, ""}, stage.length, capacity);
     stage.ExpectMemory("scheduler", scheduler.megabytes(), 1024);
   }
   PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration recovery, stage.Until([&] {
