@@ -188,7 +188,8 @@ INSTANTIATE_TEST_SUITE_P(
             "mean \"region\"?)"},
         Params{"[]", "the parameters must be a JSON object"},
         Params{"{", "not valid JSON at byte 2"},
-        Params{R"({"day":"x","day":"y"})", "the key \"day\" comes twice"}));
+        Params{R"({"day":"x","day":"y"})", "the key \"day\" comes twice"},
+        Params{R"({"\u0000":1,"\u0000":2})", "the key \"?\" comes twice"}));
 
 TEST(ResolveParamsTest, SizeIsBounded) {
   const auto resolved = ResolveParams(DagSpec{}, std::string(2 << 20, ' '));

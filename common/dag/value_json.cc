@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "common/base/status.h"
+#include "common/dag/scalars.h"
 #include "common/dag/value.h"
 
 namespace penstock::dag {
@@ -46,7 +47,7 @@ class ValueBuilder : public nlohmann::json_sax<nlohmann::json> {
   }
   bool key(string_t& value) override {
     if (frames_.back().object.contains(value)) {
-      return Fail(fmt::format("the key \"{:.100}\" comes twice", value));
+      return Fail(fmt::format("the key \"{}\" comes twice", ShownText(value)));
     }
     frames_.back().key = std::move(value);
     return true;
