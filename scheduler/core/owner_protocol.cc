@@ -86,22 +86,24 @@ void OwnerProtocol::Pump(Now now) {
 }
 
 std::optional<OwnerProtocol::Request> OwnerProtocol::NextFlush(Now now) {
-  Pump(now);
-  if (!domain_->HasEffects()) return std::nullopt;
-  Effects effects = domain_->TakeEffects();
-  progress_ = effects.batch.made_progress;
-  if (now.steady < loaded_at_ + options_.settled()) effects.batch.made_progress = false;
-  ++taken_;
-  if (effects.batch.empty()) {
-    covered_ = taken_;
-    applied_.clear();
-    deliveries_.push_back(std::move(effects));  // nothing durable to wait for
-    return std::nullopt;
+  for (Pump(now); domain_->HasEffects(); Pump(now)) {
+    Effects effects = domain_->TakeEffects();
+    ++taken_;
+    if (effects.batch.empty()) {
+      // Nothing durable to wait for; in careful mode the next input may have been kept back by it.
+      covered_ = taken_;
+      applied_.clear();
+      deliveries_.push_back(std::move(effects));
+      continue;
+    }
+    progress_ = effects.batch.made_progress;
+    if (now.steady < loaded_at_ + options_.settled()) effects.batch.made_progress = false;
+    in_flight_ = std::move(effects);
+    in_flight_commands_ = std::exchange(applied_, {});
+    busy_ = Busy::kFlushing;
+    return Flush{epoch_, FlushSeq(seq_.value() + 1), &in_flight_->batch};
   }
-  in_flight_ = std::move(effects);
-  in_flight_commands_ = std::exchange(applied_, {});
-  busy_ = Busy::kFlushing;
-  return Flush{epoch_, FlushSeq(seq_.value() + 1), &in_flight_->batch};
+  return std::nullopt;
 }
 
 std::optional<OwnerProtocol::Request> OwnerProtocol::Next(Now now) {

@@ -160,7 +160,7 @@ class CarefulTest : public ::testing::Test {
     facts_.runs.push_back(run);
   }
   // A life of a process: until it dies (false) or has nothing left to do.
-  bool Live(const std::vector<Command>& commands) {
+  bool Live(const std::vector<Event>& events) {
     OwnerProtocol protocol({DomainId(1), {}}, 1);
     protocol.WantOwnership();
     bool offered = false;
@@ -182,19 +182,20 @@ class CarefulTest : public ::testing::Test {
         protocol.OnLoaded(LoadResult{facts_, std::nullopt}, versions_, now());
       }
       if (protocol.owner() && !std::exchange(offered, true)) {
-        for (const Command& command : commands) EXPECT_TRUE(protocol.Offer(command));
+        for (const Event& event : events) EXPECT_TRUE(protocol.Offer(event));
         protocol.Offer(VersionLoaded{VersionId(1), versions_.at(VersionId(1))});
       }
       for (const Effects& effects : protocol.TakeDeliveries()) {
         for (const Reply& reply : effects.replies) answers_[reply.command] = reply.status;
       }
     }
+    EXPECT_EQ(protocol.queued(), 0u);
     return true;
   }
   // How many lives end before one survives.
-  int Deaths(const std::vector<Command>& commands = {}) {
+  int Deaths(const std::vector<Event>& events = {}) {
     int deaths = 0;
-    while (deaths < 20 && !Live(commands)) ++deaths;
+    while (deaths < 20 && !Live(events)) ++deaths;
     return deaths;
   }
   bool Poisoned(const FlushBatch& batch) const {
@@ -277,6 +278,17 @@ TEST_F(CarefulTest, WithoutSuspicionALateLoadIsOnlySlow) {
   facts_.loads_without_progress = 5;
   EXPECT_EQ(Deaths(), 0);
   for (const int64_t id : {1, 2, 3}) EXPECT_EQ(states_.at(RunId(id)).state, RunState::kSuccess);
+}
+
+TEST_F(CarefulTest, AnInputThatWritesNothingDoesNotStopTheNext) {
+  facts_.loads_without_progress = 5;
+  SessionHello hello;
+  hello.info.id = kWorker;
+  hello.binding = BindingId(1);
+  AttemptEnded known_already;
+  known_already.session = kWorker;
+  known_already.result.ref.key.run = RunId(1);
+  EXPECT_EQ(Deaths({hello, known_already, known_already, known_already}), 0);
 }
 
 }  // namespace
