@@ -15,6 +15,9 @@ uint64_t Affinity(DomainId domain, SchedulerId scheduler) {
   return mix.Next();
 }
 
+// One that has just joined, perhaps in the place of the dead: workers have yet to find it.
+constexpr int64_t kYoungBeats = 2;
+
 }  // namespace
 
 void FleetJudge::Note(const std::vector<SchedulerSeen>& schedulers, SteadyTime now) {
@@ -44,8 +47,10 @@ FleetJudge::Verdict FleetJudge::Judge(const std::vector<SchedulerSeen>& schedule
   Note(schedulers, now);
   Verdict verdict;
   absl::flat_hash_map<SchedulerId, int> load;
+  absl::flat_hash_set<SchedulerId> young;
   for (const SchedulerSeen& s : schedulers) {
     if (Alive(s.id, now)) load[s.id] = 0;
+    if (s.beat < kYoungBeats) young.insert(s.id);
   }
   load.try_emplace(options_.self, 0);
   absl::flat_hash_set<SchedulerId> still_owning;
@@ -64,8 +69,8 @@ FleetJudge::Verdict FleetJudge::Judge(const std::vector<SchedulerSeen>& schedule
     if (d.feature_level > options_.feature_level) continue;
     const auto since = ownerless_since_.try_emplace(d.id, now).first->second;
     const auto best = std::min_element(load.begin(), load.end(), [&](const auto& a, const auto& b) {
-      return std::tuple(a.second, Affinity(d.id, a.first)) <
-             std::tuple(b.second, Affinity(d.id, b.first));
+      return std::tuple(young.contains(a.first), a.second, Affinity(d.id, a.first)) <
+             std::tuple(young.contains(b.first), b.second, Affinity(d.id, b.first));
     });
     if (best->first == options_.self || now - since >= options_.courtesy) {
       verdict.take.push_back(d.id);
