@@ -110,7 +110,7 @@ struct DomainFacts {
   Epoch epoch;
   FlushSeq flush_seq;               // of the fence row that this load wrote
   Incarnation incarnation;
-  int32_t loads_without_progress = 0;  // poison counter, this load included
+  int32_t loads_without_progress = 0;  // this load included, if an owner ended before it
   int32_t first_attempt = 0;           // attempts of the domain's present life have higher numbers
   bool waits = false;                  // leases of a life that lost commits may last: hold still
   std::string suspect;                 // a Suspicion as text: see suspect.h; "" = none

@@ -161,7 +161,7 @@ absl::Status StoreModel::Note(Epoch epoch, const std::string& suspect) {
 absl::Status StoreModel::Release(Epoch epoch) {
   if (epoch_ != epoch) return absl::AbortedError("another owner");
   owner_ = SchedulerId();
-  loads_without_progress_ = 0;
+  loads_without_progress_ = -1;
   return absl::OkStatus();
 }
 

@@ -115,7 +115,7 @@ class StoreModel : public store::DomainStore {
   Epoch epoch_;
   SchedulerId owner_;
   std::map<FlushSeq, FenceRow> fence_;
-  int loads_without_progress_ = 0;
+  int loads_without_progress_ = -1;  // the first load counts nothing
   std::string suspect_;
   int64_t next_id_ = (int64_t{1} << 40) + 1;
   std::vector<core::NamespaceRow> namespaces_;

@@ -120,27 +120,30 @@ TEST_F(FleetStoreTest, AReleasedDomainHasNoOwner) {
 TEST_F(FleetStoreTest, LoadsWithoutProgressAreCounted) {
   const auto ns = NewNamespace("team");
   Owner owner(*database_, ns.domain);
-  EXPECT_EQ(owner.facts.loads_without_progress, 1);
-  EXPECT_EQ(owner.Reload().facts.loads_without_progress, 1) << "nothing was refused";
+  EXPECT_EQ(owner.facts.loads_without_progress, 0) << "nobody has ended";
+  EXPECT_EQ(owner.Reload().facts.loads_without_progress, 0) << "nothing was refused";
   const core::OwnerProtocol::Reload refused{owner.epoch, FlushSeq(), FlushSeq(), false, true};
-  EXPECT_EQ(owner.store.Reload(refused)->facts.loads_without_progress, 2);
+  EXPECT_EQ(owner.store.Reload(refused)->facts.loads_without_progress, 1);
   owner.Reload();
   owner.MustFlush(core::FlushBatch());
-  EXPECT_EQ(owner.store.Reload(refused)->facts.loads_without_progress, 3);
+  EXPECT_EQ(owner.store.Reload(refused)->facts.loads_without_progress, 2);
   owner.Reload();
   core::FlushBatch progress;
   progress.made_progress = true;
   owner.MustFlush(progress);
+  ASSERT_TRUE(PgFleetStore(*database_).Remove(SchedulerId(1)).ok());
   Owner next(*database_, ns.domain, owner.epoch);
-  EXPECT_EQ(next.facts.loads_without_progress, 1);
+  EXPECT_EQ(next.facts.loads_without_progress, 1) << "found dead by the others";
 }
 
 TEST_F(FleetStoreTest, WhoeverHandsADomainOverLeavesNothingToCount) {
   const auto ns = NewNamespace("team");
   Owner owner(*database_, ns.domain);
-  ASSERT_TRUE(owner.store.Release(owner.epoch).ok());
-  Owner next(*database_, ns.domain, owner.epoch);
-  EXPECT_EQ(next.facts.loads_without_progress, 1);
+  Owner after_death(*database_, ns.domain, owner.epoch);
+  EXPECT_EQ(after_death.facts.loads_without_progress, 1);
+  ASSERT_TRUE(after_death.store.Release(after_death.epoch).ok());
+  Owner next(*database_, ns.domain, after_death.epoch);
+  EXPECT_EQ(next.facts.loads_without_progress, 0);
 }
 
 TEST_F(FleetStoreTest, TheNextOwnerLearnsWhatWasAboutToBeApplied) {
