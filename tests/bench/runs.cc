@@ -87,7 +87,8 @@ absl::StatusOr<std::vector<double>> Edges(client::Client& client, int64_t run) {
   return edges;
 }
 
-absl::Status WaitForRun(client::Client& client, int64_t run, absl::Duration at_most) {
+absl::Status WaitForRun(client::Client& client, int64_t run, absl::Duration at_most,
+                        absl::Duration poll) {
   v1::GetRunRequest request;
   request.set_namespace_("default");
   request.mutable_run()->set_id(run);
@@ -96,7 +97,7 @@ absl::Status WaitForRun(client::Client& client, int64_t run, absl::Duration at_m
     PENSTOCK_ASSIGN_OR_RETURN(const v1::Run state, client.GetRun(request));
     if (state.state() == v1::RUN_STATE_SUCCESS) return absl::OkStatus();
     if (state.has_finished_at()) return absl::InternalError("a run failed: " + state.reason());
-    absl::SleepFor(absl::Milliseconds(50));
+    absl::SleepFor(poll);
   }
   return absl::DeadlineExceededError("a run does not end");
 }
