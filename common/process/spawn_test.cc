@@ -62,20 +62,28 @@ TEST(RunCommandTest, NamesAMissingProgram) {
   EXPECT_THAT(Message(result.status()), HasSubstr("penstock-no-such-program"));
 }
 
+std::filesystem::path LogOfThisTest() {
+  return std::filesystem::temp_directory_path() /
+         ("penstock-spawn-test-" + std::to_string(getpid()));
+}
+
+void WaitUntilUp(const std::filesystem::path& log) {
+  std::string line;
+  while (line != "up") {
+    std::ifstream in(log);
+    std::getline(in, line);
+  }
+}
+
 TEST(SpawnDaemonTest, RunsInItsOwnSessionWritesItsLogAndIsTerminated) {
-  const auto log =
-      std::filesystem::temp_directory_path() / ("penstock-spawn-test-" + std::to_string(getpid()));
+  const std::filesystem::path log = LogOfThisTest();
   ProcessSpec spec = Shell("echo up; exec sleep 1000");
   spec.log_file = log.string();
   const auto id = SpawnDaemon(spec);
   ASSERT_TRUE(id.ok());
   EXPECT_TRUE(IsAlive(*id));
   EXPECT_EQ(getsid(id->pid), id->pid);
-  std::string line;
-  while (line != "up") {
-    std::ifstream in(log);
-    std::getline(in, line);
-  }
+  WaitUntilUp(log);
   EXPECT_TRUE(Terminate(*id, absl::Minutes(1)).ok());
   EXPECT_FALSE(IsAlive(*id));
   EXPECT_EQ(kill(id->pid, 0), -1) << "not reaped";
@@ -84,11 +92,15 @@ TEST(SpawnDaemonTest, RunsInItsOwnSessionWritesItsLogAndIsTerminated) {
 }
 
 TEST(TerminateTest, KillsWhatIgnoresTheRequest) {
-  ProcessSpec spec = Shell("trap '' TERM; echo; while :; do sleep 1000; done");
+  const std::filesystem::path log = LogOfThisTest();
+  ProcessSpec spec = Shell("trap '' TERM; echo up; exec sleep 1000");
+  spec.log_file = log.string();
   const auto id = SpawnDaemon(spec);
   ASSERT_TRUE(id.ok());
+  WaitUntilUp(log);
   EXPECT_TRUE(Terminate(*id, absl::Milliseconds(20)).ok());
   EXPECT_FALSE(IsAlive(*id));
+  std::filesystem::remove(log);
 }
 
 TEST(FindUserTest, KnowsRootAndRefusesStrangers) {

@@ -77,8 +77,10 @@ FleetJudge::Verdict FleetJudge::Judge(const std::vector<SchedulerSeen>& schedule
     }
     ++best->second;
   }
-  const auto fewest = std::min_element(load.begin(), load.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
+  // Young ones last here, too: what was handed over would be taken right back.
+  const auto fewest = std::min_element(load.begin(), load.end(), [&](const auto& a, const auto& b) {
+    return std::pair(young.contains(a.first), a.second) <
+           std::pair(young.contains(b.first), b.second);
   });
   if (load[options_.self] >= fewest->second + 2) {
     for (const DomainSeen& d : domains) {

@@ -24,7 +24,8 @@ struct DomainSeen {
   int32_t feature_level = 1;
 };
 
-// Not thread-safe.
+// A scheduler that has beaten fewer than twice is given nothing while an older one lives: workers
+// have yet to find it. Not thread-safe.
 class FleetJudge {
  public:
   struct Options {

@@ -15,7 +15,7 @@ FleetJudge JudgeOf(SchedulerId self) {
   return FleetJudge({self, 1, absl::Seconds(3), absl::Milliseconds(400)});
 }
 
-// Whatever its id, and so its affinity: the one that joined in the place of the dead is passed over.
+// Whatever its id, and so its affinity: the one that joined in place of the dead is passed over.
 TEST(FleetJudgeTest, AnEstablishedSchedulerTakesOverNotOneThatHasJustJoined) {
   const SteadyTime now = SteadyTime::FromMicros(1'000'000);
   const std::vector<DomainSeen> domains = {{DomainId(1), Epoch(1), kDead, 1}};
@@ -32,6 +32,18 @@ TEST(FleetJudgeTest, AnEstablishedSchedulerTakesOverNotOneThatHasJustJoined) {
     // Unless nobody else does.
     EXPECT_THAT(young.Judge(fleet, domains, now + absl::Seconds(1)).take, ElementsAre(DomainId(1)));
   }
+}
+
+TEST(FleetJudgeTest, HandsOverOneDomainAtATimeAndNoneToASchedulerThatHasJustJoined) {
+  const SteadyTime now = SteadyTime::FromMicros(1'000'000);
+  const SchedulerId joined(3);
+  const std::vector<DomainSeen> domains = {{DomainId(1), Epoch(1), kOld, 1},
+                                           {DomainId(2), Epoch(1), kOld, 1},
+                                           {DomainId(3), Epoch(1), kOld, 1}};
+  FleetJudge judge = JudgeOf(kOld);
+  EXPECT_THAT(judge.Judge({{kOld, 40, 1}, {joined, 1, 1}}, domains, now).hand_over, IsEmpty());
+  EXPECT_THAT(judge.Judge({{kOld, 41, 1}, {joined, 2, 1}}, domains, now).hand_over,
+              ElementsAre(DomainId(1)));
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ absl::StatusOr<double> Throughput(client::Client& client, double scale) {
   const int runs = Scaled(400, scale);
   const SteadyTime begin = RealClock().Steady();
   PENSTOCK_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, TriggerRuns(client, "trips", runs));
-  // The last one by its id: under a pinned horizon a look at the list walks past all that have ended.
+  // The last one by its id: under a pinned horizon, listing live runs walks past all ended ones.
   PENSTOCK_RETURN_IF_ERROR(WaitForRun(client, ids.back(), kPatience, kPollPeriod));
   PENSTOCK_RETURN_IF_ERROR(WaitForRunsOf(client, "trips", kPatience));
   return runs * kTasks / absl::ToDoubleSeconds(RealClock().Steady() - begin);

@@ -19,8 +19,8 @@ absl::StatusOr<std::vector<int64_t>> TriggerRuns(client::Client& client, const s
 absl::Status WaitForAllRuns(client::Client& client, absl::Duration at_most);
 // Until no run of the DAG is live.
 absl::Status WaitForRunsOf(client::Client& client, const std::string& dag, absl::Duration at_most);
-// Until this one run has succeeded. An error when it fails, or lasts longer than `at_most`. Looked at
-// rarely unless `poll` says otherwise, so that latencies can be measured meanwhile.
+// Until this one run has succeeded. An error when it fails, or lasts longer than `at_most`. Looked
+// at rarely unless `poll` says otherwise, so that latencies can be measured meanwhile.
 absl::Status WaitForRun(client::Client& client, int64_t run, absl::Duration at_most,
                         absl::Duration poll = absl::Milliseconds(50));
 

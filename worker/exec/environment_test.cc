@@ -29,18 +29,18 @@ LaunchSpec Spec() {
 
 std::vector<std::string> Build(const LaunchSpec& spec, EnvironmentOptions options = {}) {
   options.life = "me";
-  return *BuildEnvironment(spec, options, "/work/a1");
+  return *BuildEnvironment(spec, options, "/attempts/a1");
 }
 
 TEST(BuildEnvironmentTest, HoldsExactlyWhatIsDocumented) {
   EXPECT_THAT(Build(Spec()),
               ::testing::UnorderedElementsAre(
-                  StartsWith("PATH=/usr/local/sbin:"), "HOME=/", "LANG=C.UTF-8", "TMPDIR=/work/a1",
-                  "PENSTOCK_NAMESPACE=sales", "PENSTOCK_DAG=orders", "PENSTOCK_TASK=load",
+                  StartsWith("PATH=/usr/local/sbin:"), "HOME=/", "LANG=C.UTF-8",
+                  "TMPDIR=/attempts/a1", "PENSTOCK_NAMESPACE=sales", "PENSTOCK_DAG=orders", "PENSTOCK_TASK=load",
                   "PENSTOCK_RUN_ID=42", "PENSTOCK_RUN_KEY=2024-01-31",
                   R"(PENSTOCK_PARAMS={"region":"eu"})", "PENSTOCK_ATTEMPT=7",
                   "PENSTOCK_TRY_NUMBER=2", "PENSTOCK_IDEMPOTENCY_KEY=sales/orders/42/load",
-                  "PENSTOCK_OUTPUT=/work/a1/.penstock_output", "PENSTOCK_WORKER_LIFE=me"));
+                  "PENSTOCK_OUTPUT=/attempts/a1/.penstock_output", "PENSTOCK_WORKER_LIFE=me"));
 }
 
 TEST(BuildEnvironmentTest, MappedAndDatedTasksAreToldSo) {
