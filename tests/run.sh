@@ -105,8 +105,9 @@ has tsan && build tsan && suite tsan
 # shellcheck disable=SC2046  # a list of names
 has fuzz && build fuzz $(tests/ci/fuzz.sh --list) && check fuzzers tests/ci/fuzz.sh --all
 has sim && build release penstock-sim && check simulator tests/ci/simulate.sh
-has soak && build dev penstock-scheduler penstock-worker penstock-guardian penstock-soak &&
-  check soak build/dev/tests/penstock-soak --seconds 180 --seed 2
+has soak && build dev penstock-{scheduler,worker,guardian,soak,story} &&
+  check soak build/dev/tests/penstock-soak --seconds 180 --seed 2 &&
+  check machines build/dev/tests/penstock-story unplug-owner unplug-worker lose-statements
 # Last, with what is left of 35 minutes: sources that it has seen before cost it little.
 has tidy && left=$((2100 - SECONDS)) &&
   check tidy env BUDGET=$((left > 120 ? left : 120)) tests/ci/tidy.sh

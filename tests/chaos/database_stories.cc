@@ -31,24 +31,6 @@ int CountInLogs(const Stage& stage, const std::string& text) {
   return count;
 }
 
-// The end that these stories have in common: nothing lost, no task disturbed.
-absl::StatusOr<bool> Conclude(Stage& stage, Load& load, std::vector<std::string> violations) {
-  load.Stop();
-  PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration recovery, stage.AllEnd());
-  Verdict verdict = stage.JudgeRuns(load.acknowledged());
-  verdict.violations.insert(verdict.violations.end(), violations.begin(), violations.end());
-  if (verdict.repeated != 0) {
-    verdict.violations.push_back(fmt::format("{} attempts did not go on", verdict.repeated));
-  }
-  std::printf(
-      "runs %zu (refused %d), attempts %lld (%lld repeated), longest gap %.1f s, ended %.1f s "
-      "after the load\n",
-      load.acknowledged().size(), load.refused(), static_cast<long long>(verdict.attempts),
-      static_cast<long long>(verdict.repeated), verdict.longest_gap,
-      absl::ToDoubleSeconds(recovery));
-  return Tell(verdict.violations);
-}
-
 // Writes a file until there is no room left.
 void FillUp(const std::string& path) {
   std::ofstream file(path);
@@ -60,8 +42,8 @@ void FillUp(const std::string& path) {
   }
 }
 
-// A session of psql that is to run these statements one after the other. `dsn`: what is added to the
-// database's.
+// A session of psql that is to run these statements one after the other. `dsn`: what is added to
+// the database's.
 Node Psql(Fleet& fleet, const std::string& dsn, const std::vector<std::string>& statements) {
   process::ProcessSpec spec;
   spec.argv = {fleet.postgres().bin_dir() / "psql", "-XAtq", "-d",
@@ -153,12 +135,13 @@ absl::StatusOr<bool> IdleTransaction(Stage& stage) {
                       "select pg_sleep(600)"});
   PENSTOCK_RETURN_IF_ERROR(reader.Start());
   absl::SleepFor(absl::Seconds(20));
-  const std::string locks =
-      fleet.Query("select count(*) from pg_locks l join pg_stat_activity a using (pid) where "
-                  "a.application_name = 'reader' and l.locktype = 'relation'");
+  const std::string locks = fleet.Query(
+      "select count(*) from pg_locks l join pg_stat_activity a using (pid) where "
+      "a.application_name = 'reader' and l.locktype = 'relation'");
   std::printf("the reader held %s locks on tables for 20 s\n", locks.c_str());
-  fleet.Query("select pg_terminate_backend(pid) from pg_stat_activity"
-              " where application_name = 'reader'");
+  fleet.Query(
+      "select pg_terminate_backend(pid) from pg_stat_activity"
+      " where application_name = 'reader'");
   reader.Kill();
   std::vector<std::string> violations;
   int64_t held = 0;

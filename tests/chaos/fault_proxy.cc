@@ -293,9 +293,8 @@ void FaultProxy::Reset() {
 }
 
 absl::StatusOr<std::unique_ptr<RunningProxy>> RunningProxy::Start(
-    const service::ListenAddress& server) {
-  PENSTOCK_ASSIGN_OR_RETURN(auto proxy,
-                            FaultProxy::Listen({"127.0.0.1", 0, false}, server, RealClock()));
+    const service::ListenAddress& server, const std::string& host) {
+  PENSTOCK_ASSIGN_OR_RETURN(auto proxy, FaultProxy::Listen({host, 0, false}, server, RealClock()));
   return std::unique_ptr<RunningProxy>(new RunningProxy(std::move(proxy)));
 }
 

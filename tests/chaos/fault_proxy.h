@@ -108,7 +108,9 @@ class FaultProxy {
 // A proxy and the thread that runs it.
 class RunningProxy {
  public:
-  static absl::StatusOr<std::unique_ptr<RunningProxy>> Start(const service::ListenAddress& server);
+  // Listens on any free port of `host`, which is a loopback address.
+  static absl::StatusOr<std::unique_ptr<RunningProxy>> Start(const service::ListenAddress& server,
+                                                             const std::string& host = "127.0.0.1");
   ~RunningProxy() { proxy_->Stop(); }
   RunningProxy(const RunningProxy&) = delete;
   RunningProxy& operator=(const RunningProxy&) = delete;

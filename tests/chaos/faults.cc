@@ -67,6 +67,7 @@ Fault FaultStorm::Pick() {
     case 1:
       return OfWorker(worker);
     case 2:
+      if (fleet_.machines() != nullptr && random_.OneIn(2)) return OfMachines(scheduler, worker);
       return OfNetwork(scheduler);
     default:
       return OfDatabase();
@@ -97,8 +98,32 @@ Fault FaultStorm::OfWorker(size_t which) {
           [node] { node->Signal(SIGSTOP); }, [node] { node->Signal(SIGCONT); }};
 }
 
+Fault FaultStorm::OfMachines(size_t scheduler, size_t worker) {
+  Machines* machines = fleet_.machines();
+  const auto length = Between(absl::Milliseconds(500), absl::Seconds(8));
+  const auto heal = [machines] { (void)machines->Heal(); };
+  const std::string names[] = {fmt::format("scheduler-{}", scheduler + 1),
+                               fmt::format("worker-{}", worker + 1), "database"};
+  if (random_.OneIn(2)) {
+    const std::string& name = names[random_.Below(std::size(names))];
+    return {"unplug " + name, "machines", length,
+            [machines, name] { (void)machines->Unplug(name); }, heal};
+  }
+  // A scheduler and one of the others, in either direction or both.
+  const std::string& one = names[0];
+  const std::string& other = names[1 + random_.Below(2)];
+  static constexpr const char* kWays[] = {"gets from", "sends to", "says to or hears from"};
+  const size_t way = random_.Below(std::size(kWays));
+  return {fmt::format("lose what {} {} {}", one, kWays[way], other), "machines", length,
+          [=] {
+            if (way != 0) (void)machines->Lose(one, other);
+            if (way != 1) (void)machines->Lose(other, one);
+          },
+          heal};
+}
+
 Fault FaultStorm::OfNetwork(size_t which) {
-  const bool database = random_.OneIn(2);
+  const bool database = fleet_.machines() != nullptr || random_.OneIn(2);
   RunningProxy* proxy = database ? &fleet_.database_proxy(which) : &fleet_.scheduler_proxy(which);
   static constexpr const char* kCommands[] = {"stall",  "stall up", "stall down", "reset",
                                               "refuse", "delay 20", "rate 200000"};

@@ -40,7 +40,8 @@ class FaultStorm {
   Fault Pick();
   Fault OfScheduler(size_t which);
   Fault OfWorker(size_t which);
-  Fault OfNetwork(size_t which);
+  Fault OfNetwork(size_t scheduler);                  // by a proxy
+  Fault OfMachines(size_t scheduler, size_t worker);  // packets are lost
   Fault OfDatabase();
   absl::Duration Between(absl::Duration least, absl::Duration most);
   void End(Active& active);

@@ -18,12 +18,19 @@ namespace {
 
 constexpr absl::Duration kStopPatience = absl::Seconds(20);
 
-std::string Loopback(int port) { return fmt::format("127.0.0.1:{}", port); }
+constexpr char kDatabase[] = "database";  // machines' names
+std::string SchedulerName(size_t number) { return fmt::format("scheduler-{}", number); }
+std::string WorkerName(size_t number) { return fmt::format("worker-{}", number); }
+
+constexpr char kLoopback[] = "127.0.0.1";
+std::string Address(const std::string& host, int port) { return fmt::format("{}:{}", host, port); }
 
 }  // namespace
 
 absl::Status Node::Start() {
-  PENSTOCK_ASSIGN_OR_RETURN(process_, process::SpawnDaemon(spec_));
+  process::ProcessSpec spec = spec_;
+  spec.argv.insert(spec.argv.begin(), command_prefix_.begin(), command_prefix_.end());
+  PENSTOCK_ASSIGN_OR_RETURN(process_, process::SpawnDaemon(spec));
   started_ = true;
   return absl::OkStatus();
 }
@@ -72,7 +79,19 @@ absl::Status Fleet::StartPostgres() {
       .status();
 }
 
+absl::StatusOr<std::string> Fleet::AddHost(const std::string& name) {
+  return machines_ ? machines_->Add(name) : std::string(kLoopback);
+}
+
+std::vector<std::string> Fleet::CommandPrefix(const std::string& name) const {
+  return machines_ ? Machines::CommandPrefix(name) : std::vector<std::string>();
+}
+
 absl::Status Fleet::StartAll() {
+  if (options_.machines) {
+    PENSTOCK_ASSIGN_OR_RETURN(machines_, Machines::Create());
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(database_host_, AddHost(kDatabase));
   PENSTOCK_RETURN_IF_ERROR(StartPostgres());
   PointAtPrimary();
   if (options_.standby != StandbyKind::kNone) {
@@ -84,7 +103,7 @@ absl::Status Fleet::StartAll() {
       const client::PortPlan ports,
       client::ChoosePorts(/*first=*/0, options_.schedulers, options_.workers));
   for (const auto& scheduler : ports.schedulers) PENSTOCK_RETURN_IF_ERROR(AddScheduler(scheduler));
-  for (const int http : ports.workers) AddWorker(http);
+  for (const int http : ports.workers) PENSTOCK_RETURN_IF_ERROR(AddWorker(http));
   return Heal();
 }
 
@@ -101,7 +120,8 @@ void Fleet::PointAtPrimary() const {
 
 std::string Fleet::SchedulerDsn(const RunningProxy& proxy) const {
   if (!options_.both_in_dsn) {
-    return fmt::format("host=127.0.0.1 port={} user={} dbname=penstock", proxy.port(), role());
+    return fmt::format("host={} port={} user={} dbname=penstock", database_host_, proxy.port(),
+                       role());
   }
   return fmt::format(
       "host={},{} port=5432,5432 user={} dbname=penstock target_session_attrs=read-write",
@@ -116,10 +136,33 @@ absl::Status Fleet::FailOver() {
   return absl::OkStatus();
 }
 
+// The server has a socket in the file system, which knows no machines: its face to them is the
+// proxy.
+absl::StatusOr<std::unique_ptr<RunningProxy>> Fleet::StartDatabaseProxy() const {
+  const service::ListenAddress server{database_socket(), 0, true};
+  absl::StatusOr<std::unique_ptr<RunningProxy>> proxy;
+  const auto start = [&] {
+    proxy = RunningProxy::Start(server, database_host_);
+    return proxy.status();
+  };
+  if (machines_ == nullptr) return RunningProxy::Start(server, database_host_);
+  PENSTOCK_RETURN_IF_ERROR(Machines::On(kDatabase, start));
+  return proxy;
+}
+
 absl::Status Fleet::AddScheduler(const client::PortPlan::Scheduler& ports) {
   const size_t number = schedulers_.size() + 1;
-  PENSTOCK_ASSIGN_OR_RETURN(auto database, RunningProxy::Start({database_socket(), 0, true}));
-  PENSTOCK_ASSIGN_OR_RETURN(auto front, RunningProxy::Start({"127.0.0.1", ports.grpc, false}));
+  const std::string name = SchedulerName(number);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string host, AddHost(name));
+  PENSTOCK_ASSIGN_OR_RETURN(auto database, StartDatabaseProxy());
+  addresses_.push_back(Address(host, ports.grpc));
+  fronts_.push_back(addresses_.back());
+  if (machines_ == nullptr) {
+    PENSTOCK_ASSIGN_OR_RETURN(auto front,
+                              RunningProxy::Start({host, ports.grpc, false}, kLoopback));
+    fronts_.back() = Address(kLoopback, front->port());
+    scheduler_proxies_.push_back(std::move(front));
+  }
   const std::string dsn_file = fmt::format("{}/dsn-{}", options_.data_dir, number);
   std::ofstream(dsn_file) << SchedulerDsn(*database) << '\n';
   process::ProcessSpec spec;
@@ -127,13 +170,13 @@ absl::Status Fleet::AddScheduler(const client::PortPlan::Scheduler& ports) {
                "--dsn-file",
                dsn_file,
                "--listen",
-               Loopback(ports.grpc),
+               addresses_.back(),
                "--advertise",
-               Loopback(front->port()),
+               fronts_.back(),
                "--http",
-               Loopback(ports.http),
+               Address(kLoopback, ports.http),
                "--name",
-               fmt::format("scheduler-{}", number),
+               name,
                "--log-dir",
                options_.data_dir + "/task-logs",
                "--domain-term",
@@ -146,32 +189,31 @@ absl::Status Fleet::AddScheduler(const client::PortPlan::Scheduler& ports) {
                "1000",
                "--exit-with-parent"};
   spec.log_file = SchedulerLog(number);
-  schedulers_.emplace_back(std::move(spec));
-  addresses_.push_back(Loopback(ports.grpc));
+  schedulers_.emplace_back(std::move(spec), CommandPrefix(name));
   database_proxies_.push_back(std::move(database));
-  scheduler_proxies_.push_back(std::move(front));
   return absl::OkStatus();
 }
 
-void Fleet::AddWorker(int http_port) {
+absl::Status Fleet::AddWorker(int http_port) {
   const size_t number = workers_.size() + 1;
-  std::vector<std::string> fronts;
-  for (const auto& proxy : scheduler_proxies_) fronts.push_back(Loopback(proxy->port()));
+  const std::string name = WorkerName(number);
+  PENSTOCK_RETURN_IF_ERROR(AddHost(name).status());
   process::ProcessSpec spec;
   spec.argv = {options_.bin_dir + "/penstock-worker",
                "--schedulers",
-               absl::StrJoin(fronts, ","),
+               absl::StrJoin(fronts_, ","),
                "--http",
-               Loopback(http_port),
+               Address(kLoopback, http_port),
                "--name",
-               fmt::format("worker-{}", number),
+               name,
                "--slots",
                std::to_string(options_.slots),
                "--work-dir",
                fmt::format("{}/work-{}", options_.data_dir, number),
                "--exit-with-parent"};
   spec.log_file = fmt::format("{}/worker-{}.log", options_.data_dir, number);
-  workers_.emplace_back(std::move(spec));
+  workers_.emplace_back(std::move(spec), CommandPrefix(name));
+  return absl::OkStatus();
 }
 
 Fleet::~Fleet() {
@@ -186,7 +228,25 @@ Fleet::~Fleet() {
   if (mounted_) (void)umount2((options_.data_dir + "/postgres").c_str(), MNT_DETACH);
 }
 
+absl::Status Fleet::CutWorkers(Way way) {
+  for (auto& proxy : scheduler_proxies_) {
+    proxy->Command(way == Way::kBoth        ? "stall"
+                   : way == Way::kToWorkers ? "stall down"
+                                            : "stall up");
+  }
+  if (machines_ == nullptr) return absl::OkStatus();
+  for (size_t s = 1; s <= schedulers_.size(); ++s) {
+    for (size_t w = 1; w <= workers_.size(); ++w) {
+      const std::string scheduler = SchedulerName(s), worker = WorkerName(w);
+      if (way != Way::kToWorkers) PENSTOCK_RETURN_IF_ERROR(machines_->Lose(worker, scheduler));
+      if (way != Way::kFromWorkers) PENSTOCK_RETURN_IF_ERROR(machines_->Lose(scheduler, worker));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Fleet::Heal() {
+  if (machines_) PENSTOCK_RETURN_IF_ERROR(machines_->Heal());
   if (postgres().Poll() != pgserver::ServerState::kRunning) {
     PENSTOCK_RETURN_IF_ERROR(postgres().Restart());
   }

@@ -1,7 +1,7 @@
 #pragma once
 // A fleet for chaos: PostgreSQL, schedulers and workers as the real programs, with a fault proxy in
-// front of each scheduler (its workers, clients and fellow schedulers come that way) and one
-// between each scheduler and the database.
+// front of each scheduler (its workers and fellow schedulers come that way) and one between each
+// scheduler and the database. Or with a machine for each of them, and no proxies in front.
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,11 +15,13 @@
 #include "common/process/pid_identity.h"
 #include "common/process/spawn.h"
 #include "tests/chaos/fault_proxy.h"
+#include "tests/chaos/machines.h"
 #include "tests/chaos/standby.h"
 
 namespace penstock::chaos {
 
 enum class StandbyKind { kNone, kSynchronous, kAsynchronous };
+enum class Way { kBoth, kFromWorkers, kToWorkers };
 
 struct FleetOptions {
   std::string bin_dir;   // penstock-scheduler and penstock-worker
@@ -35,6 +37,8 @@ struct FleetOptions {
   // PostgreSQL's files lie on a file system of this size in memory; 0 = beside the rest. Needs
   // root.
   int postgres_mb = 0;
+  // A network namespace each: "database", "scheduler-1" ..., "worker-1" ... (Machines::Isolate()).
+  bool machines = false;
   // Shorter than the defaults, so that leases end often. Durations as the flags have them.
   std::string domain_term = "2s";
   std::string session_term = "6s";
@@ -45,7 +49,8 @@ struct FleetOptions {
 // started it, whose end is the program's end as well.
 class Node {
  public:
-  explicit Node(process::ProcessSpec spec) : spec_(std::move(spec)) {}
+  explicit Node(process::ProcessSpec spec, std::vector<std::string> command_prefix = {})
+      : command_prefix_(std::move(command_prefix)), spec_(std::move(spec)) {}
   absl::Status Start();
   void Kill();  // SIGKILL, and waits for the end
   // SIGTERM, and waits for the end; DEADLINE_EXCEEDED when it had to be killed after `patience`.
@@ -59,6 +64,7 @@ class Node {
   pid_t pid() const { return process_.pid; }
 
  private:
+  const std::vector<std::string> command_prefix_;  // of a program that becomes that of `spec_`
   process::ProcessSpec spec_;
   process::PidIdentity process_;
   bool started_ = false;
@@ -80,9 +86,14 @@ class Fleet {
   std::string role() const { return options_.ordinary_role ? "plain" : "penstock"; }
   std::vector<Node>& workers() { return workers_; }
   RunningProxy& database_proxy(size_t scheduler) { return *database_proxies_[scheduler]; }
+  // Not with machines.
   RunningProxy& scheduler_proxy(size_t scheduler) { return *scheduler_proxies_[scheduler]; }
+  // With machines only; null without.
+  Machines* machines() { return machines_.get(); }
   pgserver::PrivateServer& postgres() { return failed_over_ ? standby_->server() : *postgres_; }
 
+  // Nothing that goes this way between any worker and any scheduler arrives any more.
+  absl::Status CutWorkers(Way way);
   // Of any scheduler; past the proxies, so that the client sees processes die, not networks.
   std::unique_ptr<client::Client> NewClient(absl::Duration retry_for) const;
   // One value of the database; errors as text.
@@ -102,15 +113,22 @@ class Fleet {
   void PointAtPrimary() const;
   std::string SchedulerDsn(const RunningProxy& proxy) const;
   absl::Status AddScheduler(const client::PortPlan::Scheduler& ports);
-  void AddWorker(int http_port);
+  absl::Status AddWorker(int http_port);
+  // Of a part of the fleet: its machine's, which is made.
+  absl::StatusOr<std::string> AddHost(const std::string& name);
+  absl::StatusOr<std::unique_ptr<RunningProxy>> StartDatabaseProxy() const;
+  std::vector<std::string> CommandPrefix(const std::string& name) const;
 
   const FleetOptions options_;
+  std::unique_ptr<Machines> machines_;  // outlives what runs on them
+  std::string database_host_;
   std::unique_ptr<pgserver::PrivateServer> postgres_;  // the first primary
   std::unique_ptr<Standby> standby_;
   bool failed_over_ = false;
   bool mounted_ = false;
   std::vector<std::unique_ptr<RunningProxy>> database_proxies_, scheduler_proxies_;
   std::vector<std::string> addresses_;  // of the schedulers themselves
+  std::vector<std::string> fronts_;     // under which workers and schedulers reach them
   std::vector<Node> schedulers_, workers_;
 };
 

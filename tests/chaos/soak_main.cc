@@ -29,6 +29,8 @@ constexpr const char* kHelp =
     "  --pause MS       between two faults, on average (2500)\n"
     "  --pace MS        between two runs of 9 tasks (150)\n"
     "  --schedulers N   (3)   --workers N   (3)\n"
+    "  --machines       each part in a network namespace of its own, whose packets are lost "
+    "(root)\n"
     "  --bin DIR        the programs (../bin of this one)\n"
     "  --keep           leave the data, logs and the tasks' file for a look\n"
     "Ends with 0 when nothing was lost, doubled, overlapping, out of order or over its limit.\n";
@@ -150,6 +152,10 @@ bool Parse(const std::vector<std::string>& args, Settings* settings) {
       settings->keep = true;
       continue;
     }
+    if (args[i] == "--machines") {
+      settings->fleet.machines = true;
+      continue;
+    }
     if (i + 1 == args.size()) return false;
     const std::string& value = args[++i];
     const std::string& flag = args[i - 1];
@@ -186,6 +192,11 @@ int Main(const std::vector<std::string>& args) {
   if (!Parse(args, &settings)) {
     std::fputs(kHelp, stderr);
     return 2;
+  }
+  const absl::Status isolated = settings.fleet.machines ? Machines::Isolate() : absl::OkStatus();
+  if (!isolated.ok()) {
+    std::printf("SKIP %s\n", isolated.ToString().c_str());
+    return 0;
   }
   testing::TempDir dir("soak");
   settings.fleet.data_dir = dir.path().string();

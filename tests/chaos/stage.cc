@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "absl/time/clock.h"
+#include "common/base/status_macros.h"
 #include "fmt/format.h"
 
 namespace penstock::chaos {
@@ -41,6 +42,27 @@ std::string Stage::Incarnation() const {
 bool Tell(const std::vector<std::string>& violations) {
   for (const std::string& violation : violations) std::printf("VIOLATION %s\n", violation.c_str());
   return violations.empty();
+}
+
+absl::StatusOr<bool> Conclude(const Stage& stage, Load& load, std::vector<std::string> violations,
+                              double gap_seconds) {
+  load.Stop();
+  PENSTOCK_ASSIGN_OR_RETURN(const absl::Duration recovery, stage.AllEnd());
+  Verdict verdict = stage.JudgeRuns(load.acknowledged());
+  verdict.violations.insert(verdict.violations.end(), violations.begin(), violations.end());
+  if (verdict.repeated != 0) {
+    verdict.violations.push_back(fmt::format("{} attempts did not go on", verdict.repeated));
+  }
+  if (verdict.longest_gap > gap_seconds) {
+    verdict.violations.push_back(fmt::format("nothing started for more than {} s", gap_seconds));
+  }
+  std::printf(
+      "runs %zu (refused %d), attempts %lld (%lld repeated), longest gap %.1f s, ended %.1f s "
+      "after the load\n",
+      load.acknowledged().size(), load.refused(), static_cast<long long>(verdict.attempts),
+      static_cast<long long>(verdict.repeated), verdict.longest_gap,
+      absl::ToDoubleSeconds(recovery));
+  return Tell(verdict.violations);
 }
 
 Verdict JudgeNewLife(const Stage& stage, const std::string& incarnation_before,

@@ -3,7 +3,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,6 +33,11 @@ struct Stage {
 // Prints what does not hold; whether all did.
 bool Tell(const std::vector<std::string>& violations);
 
+// The end of stories that disturb no task: ends the load, says what was measured, and whether
+// nothing was lost or repeated, no gap between two starts was longer, and `violations` is empty.
+absl::StatusOr<bool> Conclude(const Stage& stage, Load& load, std::vector<std::string> violations,
+                              double gap_seconds = 60);
+
 struct Story {
   // True when all was as it must be; says what it measured.
   std::function<absl::StatusOr<bool>(Stage&)> play;
@@ -52,13 +56,23 @@ absl::StatusOr<bool> KillInCommit(Stage& stage);
 absl::StatusOr<bool> DiskFull(Stage& stage);
 absl::StatusOr<bool> NoConnections(Stage& stage);
 absl::StatusOr<bool> IdleTransaction(Stage& stage);
-// worker_stories.cc. The proxies in front of all schedulers do `how` to the workers for twice their
+// worker_stories.cc. Nothing passes this way between workers and schedulers for twice the workers'
 // lease; a worker dies together with its guardian and its tasks; all of them stand still for longer
 // than the lease; tasks take all processors.
-absl::StatusOr<bool> CutWorkers(Stage& stage, std::string_view how);
+absl::StatusOr<bool> CutWorkers(Stage& stage, Way way);
+// What these have in common: `cut` keeps some workers from the schedulers until the fleet is
+// healed.
+absl::StatusOr<bool> CutOff(Stage& stage, const std::function<absl::Status(Fleet&)>& cut);
 absl::StatusOr<bool> LoseNode(Stage& stage);
 absl::StatusOr<bool> Suspend(Stage& stage);
 absl::StatusOr<bool> BusyTasks(Stage& stage);
+// network_stories.cc. All on machines of their own (Fleet::machines()). The owner, the database or
+// a worker loses its link for longer than the leases; the owner and the database lose what they
+// send each other, while workers reach both.
+absl::StatusOr<bool> UnplugOwner(Stage& stage);
+absl::StatusOr<bool> UnplugDatabase(Stage& stage);
+absl::StatusOr<bool> UnplugWorker(Stage& stage);
+absl::StatusOr<bool> LoseOwnersStatements(Stage& stage);
 // Of a database that began a new life: what holds for the runs `before` and `after`, and that the
 // acknowledged runs `lost` are gone and named again by nobody.
 Verdict JudgeNewLife(const Stage& stage, const std::string& incarnation_before,

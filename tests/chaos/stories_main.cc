@@ -1,4 +1,5 @@
-// penstock-story NAME...: faults that need a script of their own, each on a fleet of its own.
+// penstock-story [--machines] NAME...: faults that need a script of their own, each on a fleet of
+// its own. With --machines each of its parts is in a network namespace of its own (needs root).
 //   restore         the database is put back to an older state under the schedulers' feet
 //   all-schedulers  all schedulers are killed and started again: running tasks go on
 //   cut-workers     all workers are cut off for twice their lease: both ways, or only what comes
@@ -13,6 +14,8 @@
 //   disk-full       no room on PostgreSQL's disk for 6 s (needs root)
 //   no-connections  others hold all of PostgreSQL's connections; then the role may have none
 //   idle-transaction  somebody's transaction has read every table and stays open for 20 s
+//   unplug-owner, unplug-database, unplug-worker   the machine's link is lost (always --machines)
+//   lose-statements  what the owner and the database send each other is lost, without a word
 //   failover-with-loss     an asynchronous standby that has missed seconds of commits is promoted
 #include <algorithm>
 #include <cstdio>
@@ -101,6 +104,8 @@ absl::StatusOr<bool> Play(const Story& story, const std::string& dir, const std:
 }
 
 std::map<std::string, Story> Stories() {
+  FleetOptions machines;
+  machines.machines = true;
   FleetOptions synchronous;
   synchronous.standby = StandbyKind::kSynchronous;
   FleetOptions both = synchronous;
@@ -111,52 +116,77 @@ std::map<std::string, Story> Stories() {
   patient.domain_term = "3s";
   patient.session_term = "15s";
   patient.outage = "10s";
+  FleetOptions patient_machines = patient;
+  patient_machines.machines = true;
   FleetOptions small = patient;
   small.postgres_mb = 256;
   FleetOptions crowded = patient;
   crowded.max_connections = 30;
   crowded.ordinary_role = true;
-  return {{"restore", {Restore}},
-          {"kill-in-commit", {KillInCommit, synchronous}},
-          {"disk-full", {DiskFull, small, 30}},
-          {"no-connections", {NoConnections, crowded, 30}},
-          {"all-schedulers", {AllSchedulers}},
-          {"cut-workers", {[](Stage& s) { return CutWorkers(s, "stall"); }, {}, 150}},
-          {"cut-from-workers", {[](Stage& s) { return CutWorkers(s, "stall up"); }, {}, 150}},
-          {"cut-to-workers", {[](Stage& s) { return CutWorkers(s, "stall down"); }, {}, 150}},
-          {"lose-node", {LoseNode, {}, 100}},
-          {"suspend", {Suspend, {}, 100}},
-          {"busy-tasks", {BusyTasks}},
-          {"idle-transaction", {IdleTransaction}},
-          {"failover", {FailOver, synchronous, 30}},
-          {"failover-both-in-dsn", {FailOver, both, 30}},
-          {"failover-with-loss", {FailOverWithLoss, asynchronous, 50}}};
+  return {
+      {"restore", {Restore}},
+      {"kill-in-commit", {KillInCommit, synchronous}},
+      {"disk-full", {DiskFull, small, 30}},
+      {"no-connections", {NoConnections, crowded, 30}},
+      {"all-schedulers", {AllSchedulers}},
+      {"cut-workers", {[](Stage& s) { return CutWorkers(s, Way::kBoth); }, {}, 150}},
+      {"cut-from-workers", {[](Stage& s) { return CutWorkers(s, Way::kFromWorkers); }, {}, 150}},
+      {"cut-to-workers", {[](Stage& s) { return CutWorkers(s, Way::kToWorkers); }, {}, 150}},
+      {"unplug-owner", {UnplugOwner, machines, 30}},
+      {"unplug-database", {UnplugDatabase, patient_machines, 30}},
+      {"unplug-worker", {UnplugWorker, machines, 150}},
+      {"lose-statements", {LoseOwnersStatements, machines, 30}},
+      {"lose-node", {LoseNode, {}, 100}},
+      {"suspend", {Suspend, {}, 100}},
+      {"busy-tasks", {BusyTasks}},
+      {"idle-transaction", {IdleTransaction}},
+      {"failover", {FailOver, synchronous, 30}},
+      {"failover-both-in-dsn", {FailOver, both, 30}},
+      {"failover-with-loss", {FailOverWithLoss, asynchronous, 50}}};
 }
 
-int Main(const std::vector<std::string>& names) {
+// Whether the story passed or was left out.
+bool Passes(const std::string& name, const Story& story, const std::string& bin) {
+  testing::TempDir dir("story");
+  const auto good = Play(story, dir.path(), bin);
+  if (absl::IsPermissionDenied(good.status())) {
+    std::printf("SKIP %s: %s\n", name.c_str(), std::string(good.status().message()).c_str());
+    return true;
+  }
+  if (!good.ok()) std::printf("FAILED %s\n", good.status().ToString().c_str());
+  const bool passed = good.value_or(false);
+  std::printf("%s %s\n", passed ? "PASS" : "FAIL", name.c_str());
+  if (!passed) {
+    dir.Keep();
+    std::printf("kept: %s\n", dir.path().c_str());
+  }
+  return passed;
+}
+
+int Main(std::vector<std::string> names) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
-  const std::map<std::string, Story> stories = Stories();
-  const auto self = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  int failures = 0;
+  std::map<std::string, Story> stories = Stories();
+  const bool all = std::erase(names, "--machines") > 0;
+  bool machines = false;
   for (const std::string& name : names) {
     const auto story = stories.find(name);
     if (story == stories.end()) {
       std::fprintf(stderr, "no story %s\n", name.c_str());
       return 2;
     }
-    testing::TempDir dir("story");
-    const auto good = Play(story->second, dir.path(), (self.parent_path() / "bin").string());
-    if (absl::IsPermissionDenied(good.status())) {
-      std::printf("SKIP %s: %s\n", name.c_str(), std::string(good.status().message()).c_str());
-      continue;
+    story->second.fleet.machines |= all;
+    machines |= story->second.fleet.machines;
+  }
+  const absl::Status isolated = machines ? Machines::Isolate() : absl::OkStatus();
+  const auto self = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  int failures = 0;
+  for (const std::string& name : names) {
+    const Story& story = stories.at(name);
+    if (story.fleet.machines && !isolated.ok()) {
+      std::printf("SKIP %s: %s\n", name.c_str(), isolated.ToString().c_str());
+    } else if (!Passes(name, story, (self.parent_path() / "bin").string())) {
+      ++failures;
     }
-    if (!good.ok()) std::printf("FAILED %s\n", good.status().ToString().c_str());
-    const bool passed = good.value_or(false);
-    std::printf("%s %s\n", passed ? "PASS" : "FAIL", name.c_str());
-    if (passed) continue;
-    ++failures;
-    dir.Keep();
-    std::printf("kept: %s\n", dir.path().c_str());
   }
   return failures;
 }

@@ -6,7 +6,9 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <system_error>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
@@ -23,11 +25,18 @@ constexpr absl::Duration kMargin = absl::Seconds(1);       // and what a kill ma
 
 double WallSeconds() { return absl::ToDoubleSeconds(RealClock().Wall() - absl::UnixEpoch()); }
 
-// How long after `cut` those attempts were last seen that were running then; 0 = none was.
+// How long after `cut` those attempts were last seen that were running then and were followed by
+// others; 0 = none was.
 double LastSignOfLife(const Truth& truth, double cut, double until) {
+  std::map<std::pair<int64_t, std::string>, int32_t> newest;
+  for (const Execution& e : truth.executions) {
+    int32_t& attempt = newest[{e.run, e.task}];
+    attempt = std::max(attempt, e.attempt);
+  }
   double last = 0;
   for (const Execution& e : truth.executions) {
-    if (e.first < cut) last = std::max(last, std::min(e.last, until) - cut);
+    if (e.first >= cut || e.attempt == newest[{e.run, e.task}]) continue;
+    last = std::max(last, std::min(e.last, until) - cut);
   }
   return last;
 }
@@ -70,23 +79,22 @@ void SignalAll(const std::vector<pid_t>& pids, int signal) {
 
 }  // namespace
 
-absl::StatusOr<bool> CutWorkers(Stage& stage, std::string_view how) {
+absl::StatusOr<bool> CutWorkers(Stage& stage, Way way) {
+  return CutOff(stage, [way](Fleet& fleet) { return fleet.CutWorkers(way); });
+}
+
+absl::StatusOr<bool> CutOff(Stage& stage, const std::function<absl::Status(Fleet&)>& cut_off) {
   const std::vector<int64_t> runs = stage.LoadFor(absl::Seconds(2));
-  Fleet& fleet = *stage.fleet;
-  const auto all = [&](std::string_view command) {
-    for (size_t i = 0; i < fleet.schedulers().size(); ++i)
-      fleet.scheduler_proxy(i).Command(command);
-  };
   const double cut = WallSeconds();
-  all(how);
+  PENSTOCK_RETURN_IF_ERROR(cut_off(*stage.fleet));
   absl::SleepFor(2 * kSessionTerm);
   const double healed = WallSeconds();
-  all("pass");
+  PENSTOCK_RETURN_IF_ERROR(stage.fleet->Heal());
   PENSTOCK_RETURN_IF_ERROR(stage.AllEnd().status());
   const Truth truth = ReadTruth(stage.truth_file);
   const double life = LastSignOfLife(truth, cut, healed);
-  std::printf("last sign of life %.1f s after the cut; repeated from %.1f s after it healed\n",
-              life, FirstRepeat(truth, healed));
+  std::printf("last sign of life %.1f s after the cut, first repetition %.1f s after it\n", life,
+              FirstRepeat(truth, cut));
   std::vector<std::string> violations;
   if (life > absl::ToDoubleSeconds(kSessionTerm + kMargin)) {
     violations.push_back(fmt::format("an attempt lived for {:.1f} s without a lease", life));
@@ -111,9 +119,9 @@ absl::StatusOr<bool> LoseNode(Stage& stage) {
   return Judged(stage, runs, std::move(violations));
 }
 
-// Everything on a worker's machine stands still, as while it sleeps, for longer than the lease. Then
-// the guards wake up a moment before the attempts: which of them comes first is the kernel's choice
-// otherwise, and an attempt that does would go on for that moment.
+// Everything on a worker's machine stands still, as while it sleeps, for longer than the lease.
+// Then the guards wake up a moment before the attempts: which of them comes first is the kernel's
+// choice otherwise, and an attempt that does would go on for that moment.
 absl::StatusOr<bool> Suspend(Stage& stage) {
   const std::vector<int64_t> runs = stage.LoadFor(absl::Seconds(2));
   Node& worker = stage.fleet->workers()[0];

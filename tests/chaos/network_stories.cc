@@ -1,0 +1,76 @@
+// Machines whose packets are lost: no connection is closed, no error comes back, and what is sent
+// waits in the kernel. Each part of the fleet is on a machine of its own.
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/time/clock.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "fmt/format.h"
+#include "tests/chaos/stage.h"
+
+namespace penstock::chaos {
+namespace {
+
+constexpr absl::Duration kBefore = absl::Seconds(3);
+constexpr absl::Duration kFault = absl::Seconds(12);  // twice the session term
+constexpr absl::Duration kAfter = absl::Seconds(3);
+// Another scheduler owns the domain a domain term (2 s) after the last sign of life, and workers
+// and clients have found it soon after.
+constexpr double kTakeoverSeconds = 6;
+
+// "scheduler-1" of the domain that the workload runs in.
+std::string Owner(Fleet& fleet) {
+  return fleet.Query(
+      "select s.name from penstock.domain d join penstock.scheduler s on s.id = d.owner"
+      " join penstock.namespace n on n.domain_id = d.id where n.name = 'default'");
+}
+
+// Under load; the owner that was cut off must have lost the domain.
+absl::StatusOr<bool> WithoutOwner(
+    Stage& stage, const std::function<absl::Status(Machines&, const std::string&)>& fault) {
+  const auto load = stage.StartLoad();
+  absl::SleepFor(kBefore);
+  const std::string owner = Owner(*stage.fleet);
+  PENSTOCK_RETURN_IF_ERROR(fault(*stage.fleet->machines(), owner));
+  absl::SleepFor(kFault);
+  const std::string other = Owner(*stage.fleet);
+  PENSTOCK_RETURN_IF_ERROR(stage.fleet->Heal());
+  absl::SleepFor(kAfter);
+  std::printf("%s was cut off, %s took over\n", owner.c_str(), other.c_str());
+  std::vector<std::string> violations;
+  if (other == owner) violations.emplace_back("nobody took over");
+  return Conclude(stage, *load, std::move(violations), kTakeoverSeconds);
+}
+
+}  // namespace
+
+absl::StatusOr<bool> UnplugOwner(Stage& stage) {
+  return WithoutOwner(
+      stage, [](Machines& machines, const std::string& owner) { return machines.Unplug(owner); });
+}
+
+absl::StatusOr<bool> LoseOwnersStatements(Stage& stage) {
+  return WithoutOwner(stage, [](Machines& machines, const std::string& owner) -> absl::Status {
+    PENSTOCK_RETURN_IF_ERROR(machines.Lose(owner, "database"));
+    return machines.Lose("database", owner);
+  });
+}
+
+absl::StatusOr<bool> UnplugDatabase(Stage& stage) {
+  constexpr absl::Duration kAway = absl::Seconds(6);
+  constexpr double kReturnSeconds = 3;
+  const auto load = stage.StartLoad();
+  absl::SleepFor(kBefore);
+  PENSTOCK_RETURN_IF_ERROR(stage.fleet->machines()->Unplug("database"));
+  absl::SleepFor(kAway);
+  PENSTOCK_RETURN_IF_ERROR(stage.fleet->Heal());
+  absl::SleepFor(kAfter);
+  return Conclude(stage, *load, {}, absl::ToDoubleSeconds(kAway) + kReturnSeconds);
+}
+
+absl::StatusOr<bool> UnplugWorker(Stage& stage) {
+  return CutOff(stage, [](Fleet& fleet) { return fleet.machines()->Unplug("worker-1"); });
+}
+
+}  // namespace penstock::chaos
