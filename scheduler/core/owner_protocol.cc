@@ -74,9 +74,13 @@ bool OwnerProtocol::ApplyOne(Now now) {
   return true;
 }
 
+bool OwnerProtocol::MayWork() const {
+  const bool waits = busy_ == Busy::kLoading || busy_ == Busy::kReleasing || WaitsCarefully();
+  return owner() && !reload_due_ && !waits;
+}
+
 void OwnerProtocol::Pump(Now now) {
-  if (!owner() || reload_due_ || busy_ == Busy::kLoading || busy_ == Busy::kReleasing) return;
-  if (WaitsCarefully()) return;
+  if (!MayWork()) return;
   while (!careful_ && ApplyOne(now)) {
   }
   do {
@@ -191,8 +195,8 @@ void OwnerProtocol::Refuse(const Command& command, std::string_view why) {
   if (!command.id) return;
   Reply reply;
   reply.command = command.id;
-  reply.status = MakeStatus(absl::StatusCode::kInternal,
-                            fmt::format("the command was set aside: {}", why));
+  reply.status =
+      MakeStatus(absl::StatusCode::kInternal, fmt::format("the command was set aside: {}", why));
   Effects refusal;
   refusal.replies.push_back(std::move(reply));
   deliveries_.push_back(std::move(refusal));
@@ -331,7 +335,8 @@ void OwnerProtocol::BecomeFollower(std::string_view why) {
   queue_.clear();
   AnswerUndecided(in_flight_commands_,
                   fmt::format("{}; whether this was decided is not known: repeat it with the same "
-                              "idempotency key", why));
+                              "idempotency key",
+                              why));
   AnswerUndecided(applied_, fmt::format("{}: repeat it", why));
   in_flight_.reset();
   domain_.reset();
@@ -352,10 +357,12 @@ std::vector<VersionId> OwnerProtocol::TakeWantedVersions() {
 }
 
 SteadyTime OwnerProtocol::NextSteady() const {
-  if (WaitsCarefully()) return SteadyTime::Infinite();
-  SteadyTime next = domain_ == nullptr ? SteadyTime::Infinite() : domain_->NextSteady();
+  SteadyTime next = SteadyTime::Infinite();
+  const bool full = busy_ != Busy::kNo && owner() && domain_->BatchFull();
+  if (MayWork() && !full) next = domain_->NextSteady();
+  if (busy_ != Busy::kNo) return next;
   if (reload_due_ || (domain_ == nullptr && wanted_)) next = std::min(next, not_before_);
-  if (wanted_ids_ > 0 && busy_ == Busy::kNo) next = std::min(next, not_before_);
+  if (wanted_ids_ > 0) next = std::min(next, not_before_);
   return next;
 }
 

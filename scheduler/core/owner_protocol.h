@@ -170,6 +170,7 @@ class OwnerProtocol {
   void SetAside(const std::string& suspect, Now now);
   void RefuseSuspects(Now now);
   void Refuse(const Command& command, std::string_view why);
+  bool MayWork() const;
   bool WaitsCarefully() const;
   bool CaredEnough(Now now) const;
 

@@ -85,6 +85,36 @@ TEST_F(OwnerProtocolTest, CountsConfirmationsAtOnce) {
   EXPECT_EQ(protocol_.domain()->Trust().at(kWorker), before + absl::Seconds(5));
 }
 
+// ---- When there is something to do ----
+
+// A database that hangs must not keep the owner's thread busy: only its answer changes anything.
+TEST_F(OwnerProtocolTest, NothingIsDueBeforeALateAnswerToALoad) {
+  Load(1);
+  protocol_.Recheck(now());
+  EXPECT_LE(protocol_.NextSteady(), now().steady);
+  ASSERT_TRUE(Asks<OwnerProtocol::Reload>());
+  us_ += 10'000'000;
+  EXPECT_EQ(protocol_.NextSteady(), SteadyTime::Infinite());
+  protocol_.OnLoaded(absl::UnavailableError("no database"), {}, now());
+  EXPECT_LT(protocol_.NextSteady(), SteadyTime::Infinite());
+}
+
+TEST_F(OwnerProtocolTest, NothingIsDueBeforeALateAnswerToARelease) {
+  Load(1);
+  ASSERT_TRUE(protocol_.Offer(SessionConfirmed{kWorker, now().steady}));
+  SessionHello hello;
+  hello.info.id = kWorker;
+  hello.binding = BindingId(1);
+  ASSERT_TRUE(protocol_.Offer(std::move(hello)));
+  ASSERT_TRUE(Asks<OwnerProtocol::Flush>());
+  protocol_.OnFlushed({FlushVerdict::kCommitted, absl::OkStatus(), RunId()}, now());
+  EXPECT_LT(protocol_.NextSteady(), SteadyTime::Infinite());  // when the session's lease ends
+  protocol_.WantRelease();
+  ASSERT_TRUE(Asks<OwnerProtocol::Release>());
+  us_ += 60'000'000;
+  EXPECT_EQ(protocol_.NextSteady(), SteadyTime::Infinite());
+}
+
 // ---- Lost commits ----
 
 TEST_F(OwnerProtocolTest, SaysWhatItKnowsToBeCommitted) {

@@ -13,7 +13,6 @@
 namespace penstock::engine {
 namespace {
 
-constexpr absl::Duration kInboxInterval = absl::Seconds(1);
 constexpr absl::Duration kLongestRest = absl::Seconds(1);
 constexpr size_t kManyAssigns = 64;
 
@@ -120,7 +119,7 @@ std::shared_ptr<void> DomainRunner::Watch(RunId run, std::function<void()> chang
 }
 
 void DomainRunner::InboxHint() {
-  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { next_inbox_ = SteadyTime(); });
+  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { inbox_.Hurry(); });
 }
 
 // ---- Whose turn it is ----
@@ -164,9 +163,9 @@ void DomainRunner::End() {
 }
 
 SteadyTime DomainRunner::Due() const {
-  const SteadyTime due = std::min(
-      {watches_.Due(), protocol_.NextSteady(), links_.clock.Steady() + kLongestRest});
-  return owner() ? std::min(due, next_inbox_) : due;
+  const SteadyTime due =
+      std::min({watches_.Due(), protocol_.NextSteady(), links_.clock.Steady() + kLongestRest});
+  return owner() ? std::min(due, inbox_.Due()) : due;
 }
 
 absl::Duration DomainRunner::UntilDue() {
@@ -451,15 +450,15 @@ void DomainRunner::FollowOwnership() {
 // ---- Inbox ----
 
 void DomainRunner::PollInbox(SteadyTime now) {
-  if (!owner() || inbox_busy_ || now < next_inbox_) return;
-  next_inbox_ = now + kInboxInterval;
-  inbox_busy_ = links_.reads.TryPost([this] {
+  if (!owner() || !inbox_.Begin(now)) return;
+  const bool asked = links_.reads.TryPost([this] {
     auto rows = links_.catalog.ReadInbox(domain_, 100);
     Soon([this, rows = std::move(rows)]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
-      inbox_busy_ = false;
+      inbox_.Answered();
       if (rows.ok() && !rows->empty()) OfferInbox(*rows);
     });
   });
+  if (!asked) inbox_.Answered();
 }
 
 void DomainRunner::OfferInbox(std::vector<store::InboxRow> rows) {

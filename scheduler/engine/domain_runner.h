@@ -25,6 +25,7 @@
 #include "scheduler/engine/inbox_decoder.h"
 #include "scheduler/engine/lease_clock.h"
 #include "scheduler/engine/observer.h"
+#include "scheduler/engine/poll_pace.h"
 #include "scheduler/engine/session_hub.h"
 #include "scheduler/engine/version_loader.h"
 #include "scheduler/engine/watches.h"
@@ -167,8 +168,7 @@ class DomainRunner : public DomainInbox {
   SteadyTime waits_since_ ABSL_GUARDED_BY(turn_) = SteadyTime::Infinite();
   bool step_open_ ABSL_GUARDED_BY(turn_) = false;
   Step step_ ABSL_GUARDED_BY(turn_), committed_step_ ABSL_GUARDED_BY(turn_);
-  SteadyTime next_inbox_ ABSL_GUARDED_BY(turn_);
-  bool inbox_busy_ ABSL_GUARDED_BY(turn_) = false;
+  PollPace inbox_ ABSL_GUARDED_BY(turn_){absl::Seconds(1)};
   int64_t next_command_ ABSL_GUARDED_BY(turn_) = 1;
   int64_t generation_ ABSL_GUARDED_BY(turn_) = 0;
   Epoch registered_ ABSL_GUARDED_BY(turn_);

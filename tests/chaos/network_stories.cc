@@ -6,7 +6,7 @@
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/status_macros.h"
-#include "fmt/format.h"
+#include "tests/bench/resources.h"
 #include "tests/chaos/stage.h"
 
 namespace penstock::chaos {
@@ -24,6 +24,12 @@ std::string Owner(Fleet& fleet) {
   return fleet.Query(
       "select s.name from penstock.domain d join penstock.scheduler s on s.id = d.owner"
       " join penstock.namespace n on n.domain_id = d.id where n.name = 'default'");
+}
+
+absl::Duration CpuTimeOfSchedulers(Fleet& fleet) {
+  std::vector<pid_t> pids;
+  for (const Node& node : fleet.schedulers()) pids.push_back(node.pid());
+  return bench::CpuTime(pids);
 }
 
 // Under load; the owner that was cut off must have lost the domain.
@@ -62,11 +68,18 @@ absl::StatusOr<bool> UnplugDatabase(Stage& stage) {
   constexpr double kReturnSeconds = 3;
   const auto load = stage.StartLoad();
   absl::SleepFor(kBefore);
+  const absl::Duration before = CpuTimeOfSchedulers(*stage.fleet);
   PENSTOCK_RETURN_IF_ERROR(stage.fleet->machines()->Unplug("database"));
   absl::SleepFor(kAway);
+  const absl::Duration used = CpuTimeOfSchedulers(*stage.fleet) - before;
   PENSTOCK_RETURN_IF_ERROR(stage.fleet->Heal());
   absl::SleepFor(kAfter);
-  return Conclude(stage, *load, {}, absl::ToDoubleSeconds(kAway) + kReturnSeconds);
+  std::printf("the schedulers used %.2f s of processor time in %.0f s\n",
+              absl::ToDoubleSeconds(used), absl::ToDoubleSeconds(kAway));
+  std::vector<std::string> violations;
+  if (used > kAway / 10) violations.emplace_back("schedulers do not rest while they wait");
+  return Conclude(stage, *load, std::move(violations),
+                  absl::ToDoubleSeconds(kAway) + kReturnSeconds);
 }
 
 absl::StatusOr<bool> UnplugWorker(Stage& stage) {
