@@ -20,13 +20,13 @@ struct ApiLoadOptions {
   std::string dag;           // of the namespace "default"
   int clients = 50;          // connections
   int calls_per_client = 1;  // under way at once on each
-  int runs_per_call = 1;     // 1 = CreateRun, more = CreateRuns
+  int runs_per_call = 1;     // 1 = CreateRun, more = CreateRuns, 0 = GetCluster
   std::string params_json;   // of each run
 };
 
 struct ApiLoadResult {
   absl::Duration length;
-  int64_t runs = 0;            // acknowledged
+  int64_t runs = 0;            // acknowledged; calls when they ask for no runs
   std::vector<double> micros;  // of each acknowledged call, from sending to the answer
   std::map<absl::StatusCode, int64_t> refused;  // calls by the code of their answer
   int64_t hinted = 0;                           // of these, how many said when to come again

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -60,14 +61,20 @@ absl::StatusOr<double> TransactionsPerSecond(const std::string& output) {
 
 // Microseconds of each transaction, from pgbench's logs, which are removed.
 std::vector<double> TakeLog(const std::string& work_dir, const std::string& prefix) {
-  // Each line: client, transaction number, microseconds, script, time in two parts.
+  // Each line: client, transaction number, microseconds, script, time in two parts, and, where the
+  // beginnings are scheduled, how late this one was, which is part of the microseconds.
   std::vector<double> times;
   for (const auto& entry : std::filesystem::directory_iterator(work_dir)) {
     if (!entry.path().string().starts_with(prefix)) continue;
     std::ifstream file(entry.path());
-    double client = 0, number = 0, micros = 0;
-    std::string rest;
-    while (file >> client >> number >> micros && std::getline(file, rest)) times.push_back(micros);
+    std::string line;
+    while (std::getline(file, line)) {
+      std::istringstream words(line);
+      double client = 0, number = 0, micros = 0, script = 0, seconds = 0, fraction = 0, late = 0;
+      if (!(words >> client >> number >> micros >> script >> seconds >> fraction)) continue;
+      words >> late;
+      times.push_back(micros - late);
+    }
     file.close();
     std::filesystem::remove(entry.path());
   }
@@ -97,19 +104,24 @@ absl::StatusOr<double> MeasureFloor(const PgServer& server, const std::string& w
 }
 
 absl::StatusOr<Commits> MeasureCommits(const PgServer& server, const std::string& work_dir,
-                                       int clients, absl::Duration length) {
+                                       int clients, absl::Duration length, absl::Duration pause) {
   PENSTOCK_RETURN_IF_ERROR(SetUp(server, work_dir,
                                  "drop table if exists floor_commit; create table floor_commit("
                                  "id bigint generated always as identity primary key);"));
   const std::string script = work_dir + "/floor-commit.sql";
   PENSTOCK_RETURN_IF_ERROR(Write(script, floor_sql::kCommit));
   const std::string prefix = work_dir + "/floor-commit-log";
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const std::string output,
-      Run(server,
-          {"pgbench", "-n", "-M", "prepared", "-f", script, "-c", std::to_string(clients), "-j",
-           clients > 1 ? "2" : "1", "-l", "--log-prefix=" + prefix, "-T", WholeSeconds(length)},
-          length));
+  std::vector<std::string> argv = {"pgbench", "-n",
+                                   "-M",      "prepared",
+                                   "-f",      script,
+                                   "-c",      std::to_string(clients),
+                                   "-j",      clients > 1 ? "2" : "1",
+                                   "-l",      "--log-prefix=" + prefix,
+                                   "-T",      WholeSeconds(length)};
+  if (pause > absl::ZeroDuration()) {
+    argv.push_back(fmt::format("--rate={}", clients / absl::ToDoubleSeconds(pause)));
+  }
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string output, Run(server, argv, length));
   const std::vector<double> times = TakeLog(work_dir, prefix);
   if (times.empty()) return absl::InternalError("pgbench logged no transaction");
   PENSTOCK_ASSIGN_OR_RETURN(const double per_second, TransactionsPerSecond(output));

@@ -28,12 +28,13 @@ absl::StatusOr<double> MeasureFloor(const PgServer& server, const std::string& w
                                     absl::Duration length);
 
 // Transactions of one small insert each, by `clients` connections at once, one after the other on
-// each.
+// each; with a `pause`, each begins so long after the one before, on average.
 struct Commits {
   double per_second = 0;
   absl::Duration p50, p99;
 };
 absl::StatusOr<Commits> MeasureCommits(const PgServer& server, const std::string& work_dir,
-                                       int clients, absl::Duration length);
+                                       int clients, absl::Duration length,
+                                       absl::Duration pause = absl::ZeroDuration());
 
 }  // namespace penstock::bench

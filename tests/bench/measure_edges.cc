@@ -21,6 +21,9 @@ constexpr int kChain = 200;
 constexpr int kRoundTrips = 2'000;
 constexpr absl::Duration kPatience = absl::Minutes(5);
 constexpr int kLoadRun = 100;  // tasks of a run of the background load
+// Between two edges of an idle chain of processes: what a commit and a round trip cost at that
+// pace, and not one right after the other, is told beside.
+constexpr absl::Duration kPause = absl::Milliseconds(1);
 
 struct Quantiles {
   double p50 = 0, p99 = 0;  // microseconds
@@ -34,10 +37,11 @@ absl::StatusOr<Quantiles> MeasureChain(Cluster& cluster, const std::string& dag)
   return Quantiles{Quantile(edges, 0.5), Quantile(edges, 0.99)};
 }
 
-absl::StatusOr<double> CommitMicros(const Settings& settings, const ClusterFacts& facts) {
+absl::StatusOr<double> CommitMicros(const Settings& settings, const ClusterFacts& facts,
+                                    absl::Duration pause = absl::ZeroDuration()) {
   PENSTOCK_ASSIGN_OR_RETURN(
       const Commits commits,
-      MeasureCommits(facts.socket_dir, settings.work_dir, 1, absl::Seconds(1)));
+      MeasureCommits(facts.socket_dir, settings.work_dir, 1, absl::Seconds(1), pause));
   return absl::ToDoubleMicroseconds(commits.p50);
 }
 
@@ -48,10 +52,11 @@ void Tell(const std::string& name, const Quantiles& edge, double unit, Report* r
   report->Add(fmt::format("edge_ratio {} p99", name), "", edge.p99 / unit);
 }
 
-// Median time of a small unary call.
-absl::StatusOr<double> RoundTrip(Cluster& cluster) {
+// Median time of a small unary call, `pause` after the one before.
+absl::StatusOr<double> RoundTrip(Cluster& cluster, absl::Duration pause = absl::ZeroDuration()) {
   std::vector<double> times;
   for (int i = 0; i < kRoundTrips; ++i) {
+    absl::SleepFor(pause);
     const absl::Time begin = RealClock().Wall();
     PENSTOCK_RETURN_IF_ERROR(cluster.client().GetCluster({}).status());
     times.push_back(absl::ToDoubleMicroseconds(RealClock().Wall() - begin));
@@ -103,12 +108,18 @@ absl::Status MeasureEdges(const Settings& settings, Report* report) {
   for (int round = 0; round < settings.rounds; ++round) {
     PENSTOCK_ASSIGN_OR_RETURN(const double trip, RoundTrip(*cluster));
     report->Add("grpc round trip", "us", trip);
+    PENSTOCK_ASSIGN_OR_RETURN(const double slow_trip, RoundTrip(*cluster, kPause));
+    PENSTOCK_ASSIGN_OR_RETURN(const double slow_commit, CommitMicros(settings, facts, kPause));
+    report->Add("grpc round trip after 1 ms", "us", slow_trip);
+    report->Add("commit after 1 ms", "us", slow_commit);
     // The disk's pace changes from second to second here: commits are measured before and after.
     PENSTOCK_ASSIGN_OR_RETURN(double commit, CommitMicros(settings, facts));
     for (const std::string chain : {"noop-chain", "process-chain"}) {
       PENSTOCK_ASSIGN_OR_RETURN(const Quantiles edge, MeasureChain(*cluster, chain));
       PENSTOCK_ASSIGN_OR_RETURN(const double after, CommitMicros(settings, facts));
       Tell(chain + " idle", edge, (commit + after) / 2 + trip, report);
+      report->Add(fmt::format("{} idle p50, of both after 1 ms", chain), "",
+                  edge.p50 / (slow_commit + slow_trip));
       report->Add("commit", "us", std::exchange(commit, after));
     }
     std::unique_ptr<BackgroundLoad> load = std::make_unique<BackgroundLoad>(*cluster, capacity / 2);

@@ -16,15 +16,45 @@ constexpr int kBatch = 1000;
 constexpr int kBatchClients = 4;
 constexpr absl::Duration kLength = absl::Seconds(5);
 
+absl::StatusOr<ApiLoadResult> Call(const ApiLoadOptions& options, absl::Duration length) {
+  ApiLoadResult result = LoadFor(options, length);
+  for (const auto& [code, count] : result.refused) {
+    return absl::Status(code, fmt::format("{} calls were refused", count));
+  }
+  return result;
+}
+
 // What was acknowledged is executed as well, in the same time and on the same processors.
 absl::StatusOr<ApiLoadResult> Submit(Cluster& cluster, const ApiLoadOptions& options,
                                      absl::Duration length) {
-  ApiLoadResult result = LoadFor(options, length);
-  for (const auto& [code, count] : result.refused) {
-    return absl::Status(code, fmt::format("{} submissions were refused", count));
-  }
+  PENSTOCK_ASSIGN_OR_RETURN(ApiLoadResult result, Call(options, length));
   PENSTOCK_RETURN_IF_ERROR(cluster.WaitForAll(absl::Minutes(5)));
   return result;
+}
+
+// Beside pgbench: 50 clients whose calls do nothing, which is what gRPC itself costs here, and
+// whose runs wait, because their queue has no worker.
+absl::Status MeasureAcceptance(const Settings& settings, absl::Duration length, Report* report) {
+  PENSTOCK_ASSIGN_OR_RETURN(
+      const auto cluster,
+      Cluster::Start({settings.bin_dir, settings.work_dir + "/accept", 1, 1, 1}));
+  PENSTOCK_RETURN_IF_ERROR(
+      cluster->Apply(Wide("waiting", 1, fmt::format("{}, queue: nobody", kTrip))));
+  PENSTOCK_ASSIGN_OR_RETURN(const ClusterFacts facts, cluster->Facts());
+  const ApiLoadOptions runs{facts.address, "waiting", kClients, 1, 1, ""};
+  const ApiLoadOptions nothing{facts.address, "", kClients, 1, 0, ""};
+  for (int round = 0; round < settings.rounds; ++round) {
+    PENSTOCK_ASSIGN_OR_RETURN(
+        const Commits commits,
+        MeasureCommits(facts.socket_dir, settings.work_dir, kClients, length));
+    PENSTOCK_ASSIGN_OR_RETURN(const ApiLoadResult calls, Call(nothing, length));
+    PENSTOCK_ASSIGN_OR_RETURN(const ApiLoadResult accepted, Call(runs, length));
+    report->Add("empty calls, 50 clients, of pgbench", "",
+                calls.runs_per_second() / commits.per_second);
+    report->Add("accepted only, 50 clients, of pgbench", "",
+                accepted.runs_per_second() / commits.per_second);
+  }
+  return absl::OkStatus();
 }
 
 void Tell(const std::string& name, const ApiLoadResult& result, Report* report) {
@@ -71,6 +101,7 @@ absl::Status MeasureSubmit(const Settings& settings, Report* report) {
     Tell("submit, batches of 1000", batched, report);
     report->Add("submit_ratio, batches", "", batched.runs_per_second() / floor);
   }
+  PENSTOCK_RETURN_IF_ERROR(MeasureAcceptance(settings, length, report));
   report->Goal("submit_ratio, 50 clients", ">= 0.5");
   report->Goal("submit_ratio, batches", ">= 0.2");
   report->Goal("submit p99, 1 client, in commits", "<= 20");
