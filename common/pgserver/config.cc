@@ -34,6 +34,9 @@ autovacuum_vacuum_scale_factor = 0.05
 autovacuum_analyze_scale_factor = 0.05
 autovacuum_vacuum_insert_scale_factor = 0.2
 autovacuum_vacuum_cost_limit = 2000
+# A stop waits so long for a connection that came while the server started or stopped and has said
+# nothing yet: PostgreSQL signals such a process in no way.
+authentication_timeout = '5s'
 timezone = 'UTC'
 log_timezone = 'UTC'
 lc_messages = 'C'

@@ -10,6 +10,7 @@
 #include "common/process/spawn.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
+#include "tests/bench/resources.h"
 #include "tests/bench/runs.h"
 
 namespace penstock::bench {
@@ -72,6 +73,16 @@ absl::StatusOr<ClusterFacts> Cluster::Facts() const {
     postgres.push_back(child.pid);
   }
   return facts;
+}
+
+std::map<std::string, absl::Duration> Cluster::CpuUsed() const {
+  std::map<std::string, absl::Duration> used;
+  const auto facts = Facts();
+  if (!facts.ok()) return used;
+  for (const char* role : {"postgres", "scheduler", "worker"}) {
+    used[role] = CpuTime(facts->pids.at(role));
+  }
+  return used;
 }
 
 std::unique_ptr<client::Client> Cluster::NewClient() const {

@@ -1,4 +1,9 @@
+#include <unistd.h>
+
 #include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
 
 #include "common/base/status_macros.h"
 #include "fmt/format.h"
@@ -6,6 +11,7 @@
 #include "tests/bench/cluster.h"
 #include "tests/bench/floor.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/resources.h"
 #include "tests/bench/shapes.h"
 
 namespace penstock::bench {
@@ -24,12 +30,31 @@ absl::StatusOr<ApiLoadResult> Call(const ApiLoadOptions& options, absl::Duration
   return result;
 }
 
+// Of all that take part, this program included.
+std::map<std::string, absl::Duration> CpuUsed(const Cluster& cluster) {
+  std::map<std::string, absl::Duration> used = cluster.CpuUsed();
+  used["client"] = CpuTime({getpid()});
+  return used;
+}
+
+struct Submission : ApiLoadResult {
+  std::map<std::string, double> cpu_us;  // per run, by role
+};
+
 // What was acknowledged is executed as well, in the same time and on the same processors.
-absl::StatusOr<ApiLoadResult> Submit(Cluster& cluster, const ApiLoadOptions& options,
-                                     absl::Duration length) {
+absl::StatusOr<Submission> Submit(Cluster& cluster, const ApiLoadOptions& options,
+                                  absl::Duration length) {
+  const auto before = CpuUsed(cluster);
   PENSTOCK_ASSIGN_OR_RETURN(ApiLoadResult result, Call(options, length));
   PENSTOCK_RETURN_IF_ERROR(cluster.WaitForAll(absl::Minutes(5)));
-  return result;
+  Submission submission{std::move(result), {}};
+  for (const auto& [role, now] : CpuUsed(cluster)) {
+    const auto it = before.find(role);
+    if (it == before.end()) continue;
+    submission.cpu_us[role] =
+        absl::ToDoubleMicroseconds(now - it->second) / static_cast<double>(submission.runs);
+  }
+  return submission;
 }
 
 // Beside pgbench: 50 clients whose calls do nothing, which is what gRPC itself costs here, and
@@ -57,10 +82,13 @@ absl::Status MeasureAcceptance(const Settings& settings, absl::Duration length, 
   return absl::OkStatus();
 }
 
-void Tell(const std::string& name, const ApiLoadResult& result, Report* report) {
+void Tell(const std::string& name, const Submission& result, Report* report) {
   report->Add(name, "runs/s", result.runs_per_second());
   report->Add(name + " p50", "us", Quantile(result.micros, 0.5));
   report->Add(name + " p99", "us", Quantile(result.micros, 0.99));
+  for (const auto& [role, us] : result.cpu_us) {
+    report->Add(fmt::format("  cpu {} {}", role, name), "us/run", us);
+  }
 }
 
 }  // namespace
@@ -79,18 +107,20 @@ absl::Status MeasureSubmit(const Settings& settings, Report* report) {
   for (int round = 0; round < settings.rounds; ++round) {
     PENSTOCK_ASSIGN_OR_RETURN(const Commits commit,
                               MeasureCommits(facts.socket_dir, settings.work_dir, 1, length / 2));
-    PENSTOCK_ASSIGN_OR_RETURN(const ApiLoadResult alone, Submit(*cluster, one, length / 2));
+    PENSTOCK_ASSIGN_OR_RETURN(const Submission alone, Submit(*cluster, one, length / 2));
     PENSTOCK_ASSIGN_OR_RETURN(
         const Commits commits,
         MeasureCommits(facts.socket_dir, settings.work_dir, kClients, length));
-    PENSTOCK_ASSIGN_OR_RETURN(const ApiLoadResult together, Submit(*cluster, fifty, length));
+    PENSTOCK_ASSIGN_OR_RETURN(const Submission together, Submit(*cluster, fifty, length));
     PENSTOCK_ASSIGN_OR_RETURN(const double floor,
                               MeasureFloor(facts.socket_dir, settings.work_dir, length));
-    PENSTOCK_ASSIGN_OR_RETURN(const ApiLoadResult batched, Submit(*cluster, batches, length));
+    PENSTOCK_ASSIGN_OR_RETURN(const Submission batched, Submit(*cluster, batches, length));
     report->Add("commit", "us", absl::ToDoubleMicroseconds(commit.p50));
     Tell("submit, 1 client", alone, report);
     report->Add("submit p99, 1 client, in commits", "",
                 Quantile(alone.micros, 0.99) / absl::ToDoubleMicroseconds(commit.p50));
+    report->Add("submit p99, 1 client, of a commit's p99", "",
+                Quantile(alone.micros, 0.99) / absl::ToDoubleMicroseconds(commit.p99));
     report->Add("pgbench, 50 clients", "rows/s", commits.per_second);
     report->Add("pgbench, 50 clients p99", "us", absl::ToDoubleMicroseconds(commits.p99));
     Tell("submit, 50 clients", together, report);

@@ -11,7 +11,6 @@
 #include "tests/bench/cluster.h"
 #include "tests/bench/floor.h"
 #include "tests/bench/measure.h"
-#include "tests/bench/resources.h"
 #include "tests/bench/runs.h"
 #include "tests/bench/shapes.h"
 
@@ -43,31 +42,19 @@ std::vector<Shape> Shapes(const Settings& settings) {
   return shapes;
 }
 
-// Processor time of the three parties so far. PostgreSQL's helpers come and go; its children of
-// this moment are asked.
-std::map<std::string, absl::Duration> Used(const Cluster& cluster) {
-  std::map<std::string, absl::Duration> used;
-  const auto facts = cluster.Facts();
-  if (!facts.ok()) return used;
-  for (const char* role : {"postgres", "scheduler", "worker"}) {
-    used[role] = CpuTime(facts->pids.at(role));
-  }
-  return used;
-}
-
 struct Rate {
   double tasks_per_second = 0;
   std::map<std::string, double> cpu_us;  // per task, by role
 };
 
 absl::StatusOr<Rate> Measure(Cluster& cluster, const std::string& dag, int runs, int tasks) {
-  const auto used = Used(cluster);
+  const auto used = cluster.CpuUsed();
   const absl::Time begin = RealClock().Wall();
   PENSTOCK_RETURN_IF_ERROR(cluster.Trigger(cluster.client(), dag, runs).status());
   PENSTOCK_RETURN_IF_ERROR(WaitForRunsOf(cluster.client(), dag, absl::Minutes(5)));
   const double all = static_cast<double>(runs) * tasks;
   Rate rate{all / absl::ToDoubleSeconds(RealClock().Wall() - begin), {}};
-  for (const auto& [role, now] : Used(cluster)) {
+  for (const auto& [role, now] : cluster.CpuUsed()) {
     const auto before = used.find(role);
     if (before == used.end()) continue;
     rate.cpu_us[role] = absl::ToDoubleMicroseconds(now - before->second) / all;
