@@ -5,7 +5,8 @@
 #   tests/run.sh          the everyday build and its tests
 #   tests/run.sh --ci     also the sanitizer builds with their tests (asan with clang and its checks
 #                         of locks), clang-tidy, the fuzzers from their kept corpora, the long
-#                         simulator run and three minutes of random faults on real processes
+#                         simulator run, three minutes of random faults on real processes, and
+#                         machines that lose their links
 #   --only STAGE,...      only these: dev asan tsan tidy fuzz sim soak; clang = a plain build with it
 #   --no-install          leave the system's packages alone
 set -uo pipefail
@@ -107,7 +108,7 @@ has fuzz && build fuzz $(tests/ci/fuzz.sh --list) && check fuzzers tests/ci/fuzz
 has sim && build release penstock-sim && check simulator tests/ci/simulate.sh
 has soak && build dev penstock-{scheduler,worker,guardian,soak,story} &&
   check soak build/dev/tests/penstock-soak --seconds 180 --seed 2 &&
-  check machines build/dev/tests/penstock-story unplug-owner unplug-worker lose-statements
+  check machines build/dev/tests/penstock-story unplug-owner unplug-database lose-statements
 # Last, with what is left of 35 minutes: sources that it has seen before cost it little.
 has tidy && left=$((2100 - SECONDS)) &&
   check tidy env BUDGET=$((left > 120 ? left : 120)) tests/ci/tidy.sh

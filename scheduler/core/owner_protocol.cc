@@ -362,7 +362,7 @@ SteadyTime OwnerProtocol::NextSteady() const {
   if (MayWork() && !full) next = domain_->NextSteady();
   if (busy_ != Busy::kNo) return next;
   if (reload_due_ || (domain_ == nullptr && wanted_)) next = std::min(next, not_before_);
-  if (wanted_ids_ > 0) next = std::min(next, not_before_);
+  if (owner() && wanted_ids_ > 0) next = std::min(next, not_before_);
   return next;
 }
 

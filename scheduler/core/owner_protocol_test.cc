@@ -99,6 +99,16 @@ TEST_F(OwnerProtocolTest, NothingIsDueBeforeALateAnswerToALoad) {
   EXPECT_LT(protocol_.NextSteady(), SteadyTime::Infinite());
 }
 
+TEST_F(OwnerProtocolTest, AFollowerThatWantedIdsRests) {
+  Load(1);
+  ASSERT_TRUE(Asks<OwnerProtocol::TakeIds>());
+  protocol_.Observe(Epoch(2), kOther, kSelf, now());
+  protocol_.OnIds(absl::AbortedError("another owner"), now());
+  EXPECT_FALSE(protocol_.Next(now()).has_value());
+  EXPECT_FALSE(protocol_.owner());
+  EXPECT_EQ(protocol_.NextSteady(), SteadyTime::Infinite());
+}
+
 TEST_F(OwnerProtocolTest, NothingIsDueBeforeALateAnswerToARelease) {
   Load(1);
   ASSERT_TRUE(protocol_.Offer(SessionConfirmed{kWorker, now().steady}));

@@ -42,8 +42,8 @@ class Cluster {
   client::Client& client() { return *client_; }
   // Read anew: PostgreSQL's processes come and go.
   absl::StatusOr<ClusterFacts> Facts() const;
-  // Processor time so far of postgres, scheduler and worker; of PostgreSQL's helpers, which come and
-  // go, those of this moment. Empty when the cluster does not say what it is made of.
+  // Processor time so far of postgres, scheduler and worker; of PostgreSQL's helpers, which come
+  // and go, those of this moment. Empty when the cluster does not say what it is made of.
   std::map<std::string, absl::Duration> CpuUsed() const;
   // A client of one's own, for another thread.
   std::unique_ptr<client::Client> NewClient() const;

@@ -28,7 +28,7 @@ absl::StatusOr<double> MeasureFloor(const PgServer& server, const std::string& w
                                     absl::Duration length);
 
 // Transactions of one small insert each, by `clients` connections at once, one after the other on
-// each; with a `pause`, each begins so long after the one before, on average.
+// each; with a `pause`, they begin so long after one another on average, at random moments.
 struct Commits {
   double per_second = 0;
   absl::Duration p50, p99;

@@ -111,14 +111,14 @@ absl::Status MeasureEdges(const Settings& settings, Report* report) {
     PENSTOCK_ASSIGN_OR_RETURN(const double slow_trip, RoundTrip(*cluster, kPause));
     PENSTOCK_ASSIGN_OR_RETURN(const double slow_commit, CommitMicros(settings, facts, kPause));
     report->Add("grpc round trip after 1 ms", "us", slow_trip);
-    report->Add("commit after 1 ms", "us", slow_commit);
+    report->Add("commit, 1000 a second", "us", slow_commit);
     // The disk's pace changes from second to second here: commits are measured before and after.
     PENSTOCK_ASSIGN_OR_RETURN(double commit, CommitMicros(settings, facts));
     for (const std::string chain : {"noop-chain", "process-chain"}) {
       PENSTOCK_ASSIGN_OR_RETURN(const Quantiles edge, MeasureChain(*cluster, chain));
       PENSTOCK_ASSIGN_OR_RETURN(const double after, CommitMicros(settings, facts));
       Tell(chain + " idle", edge, (commit + after) / 2 + trip, report);
-      report->Add(fmt::format("{} idle p50, of both after 1 ms", chain), "",
+      report->Add(fmt::format("{} idle p50, of both at that pace", chain), "",
                   edge.p50 / (slow_commit + slow_trip));
       report->Add("commit", "us", std::exchange(commit, after));
     }

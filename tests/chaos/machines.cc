@@ -9,7 +9,6 @@
 #include <cstring>
 #include <fstream>
 
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "common/base/check.h"
@@ -47,7 +46,8 @@ std::string PortOf(const std::string& name) { return "to-" + name; }
 // Of the network that the calling thread is in: only one address stays with its loopback device,
 // and the others of 127.0.0.0/8 may be somewhere else.
 absl::Status PrepareLoopback() {
-  std::ofstream("/proc/sys/net/ipv4/conf/all/route_localnet") << "1";
+  constexpr char kSwitchOn[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
+  if (!(std::ofstream(kSwitchOn) << "1" << std::flush)) return SystemError(kSwitchOn);
   PENSTOCK_RETURN_IF_ERROR(Ip("link set lo up"));
   PENSTOCK_RETURN_IF_ERROR(Ip("address del 127.0.0.1/8 dev lo"));
   return Ip("address add 127.0.0.1/32 dev lo");
@@ -108,7 +108,9 @@ absl::Status Machines::On(const std::string& name, const std::function<absl::Sta
 }
 
 absl::Status Machines::Lose(const std::string& from, const std::string& to) {
-  const std::string& address = addresses_.at(to);
+  const auto receiver = addresses_.find(to);
+  if (receiver == addresses_.end()) return absl::NotFoundError("no machine " + to);
+  const std::string& address = receiver->second;
   lost_.emplace_back(from, address);
   return Ip(fmt::format("-n {} neighbour replace {} lladdr {} dev eth0 nud permanent", from,
                         address, kNobody));
@@ -120,15 +122,14 @@ absl::Status Machines::Unplug(const std::string& name) {
 }
 
 absl::Status Machines::Heal() {
-  for (const auto& [machine, address] : lost_) {
-    PENSTOCK_RETURN_IF_ERROR(Ip(fmt::format("-n {} neighbour del {} dev eth0", machine, address)));
+  absl::Status status;
+  for (const auto& [machine, address] : std::exchange(lost_, {})) {
+    status.Update(Ip(fmt::format("-n {} neighbour del {} dev eth0", machine, address)));
   }
-  lost_.clear();
-  for (const std::string& name : unplugged_) {
-    PENSTOCK_RETURN_IF_ERROR(Ip(fmt::format("link set {} up", PortOf(name))));
+  for (const std::string& name : std::exchange(unplugged_, {})) {
+    status.Update(Ip(fmt::format("link set {} up", PortOf(name))));
   }
-  unplugged_.clear();
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace penstock::chaos

@@ -14,7 +14,8 @@
 namespace penstock::chaos {
 
 // Addresses are of 127.1.0.0/24, routed between the namespaces, so that nothing listens beyond
-// loopback here, either. One thread at a time.
+// loopback here, either. One thread at a time. Errors: NOT_FOUND for a machine that there is not,
+// INTERNAL with what ip(8) says.
 class Machines {
  public:
   // Moves this process, and all that it starts from then on, into a network and a list of mounts
@@ -41,7 +42,7 @@ class Machines {
   absl::Status Lose(const std::string& from, const std::string& to);
   // The machine's cable is pulled: nothing reaches it or leaves it.
   absl::Status Unplug(const std::string& name);
-  // Ends what Lose() and Unplug() have done.
+  // Ends what Lose() and Unplug() have done, as far as it can; the first error.
   absl::Status Heal();
 
  private:

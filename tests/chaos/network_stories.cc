@@ -1,11 +1,11 @@
 // Machines whose packets are lost: no connection is closed, no error comes back, and what is sent
 // waits in the kernel. Each part of the fleet is on a machine of its own.
-#include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include "absl/time/clock.h"
-#include "common/base/clock.h"
 #include "common/base/status_macros.h"
+#include "fmt/format.h"
 #include "tests/bench/resources.h"
 #include "tests/chaos/stage.h"
 
@@ -20,10 +20,12 @@ constexpr absl::Duration kAfter = absl::Seconds(3);
 constexpr double kTakeoverSeconds = 6;
 
 // "scheduler-1" of the domain that the workload runs in.
-std::string Owner(Fleet& fleet) {
-  return fleet.Query(
+absl::StatusOr<std::string> Owner(Fleet& fleet) {
+  std::string name = fleet.Query(
       "select s.name from penstock.domain d join penstock.scheduler s on s.id = d.owner"
       " join penstock.namespace n on n.domain_id = d.id where n.name = 'default'");
+  if (name.starts_with("scheduler-")) return name;
+  return absl::NotFoundError(fmt::format("the domain has no owner: \"{}\"", name));
 }
 
 absl::Duration CpuTimeOfSchedulers(Fleet& fleet) {
@@ -37,10 +39,10 @@ absl::StatusOr<bool> WithoutOwner(
     Stage& stage, const std::function<absl::Status(Machines&, const std::string&)>& fault) {
   const auto load = stage.StartLoad();
   absl::SleepFor(kBefore);
-  const std::string owner = Owner(*stage.fleet);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string owner, Owner(*stage.fleet));
   PENSTOCK_RETURN_IF_ERROR(fault(*stage.fleet->machines(), owner));
   absl::SleepFor(kFault);
-  const std::string other = Owner(*stage.fleet);
+  PENSTOCK_ASSIGN_OR_RETURN(const std::string other, Owner(*stage.fleet));
   PENSTOCK_RETURN_IF_ERROR(stage.fleet->Heal());
   absl::SleepFor(kAfter);
   std::printf("%s was cut off, %s took over\n", owner.c_str(), other.c_str());

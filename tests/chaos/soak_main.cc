@@ -195,8 +195,9 @@ int Main(const std::vector<std::string>& args) {
   }
   const absl::Status isolated = settings.fleet.machines ? Machines::Isolate() : absl::OkStatus();
   if (!isolated.ok()) {
-    std::printf("SKIP %s\n", isolated.ToString().c_str());
-    return 0;
+    const bool skipped = absl::IsPermissionDenied(isolated);
+    std::printf("%s %s\n", skipped ? "SKIP" : "FAIL", isolated.ToString().c_str());
+    return skipped ? 0 : 1;
   }
   testing::TempDir dir("soak");
   settings.fleet.data_dir = dir.path().string();

@@ -178,6 +178,10 @@ int Main(std::vector<std::string> names) {
     machines |= story->second.fleet.machines;
   }
   const absl::Status isolated = machines ? Machines::Isolate() : absl::OkStatus();
+  if (!isolated.ok() && !absl::IsPermissionDenied(isolated)) {
+    std::printf("FAILED %s\n", isolated.ToString().c_str());
+    return 1;
+  }
   const auto self = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   int failures = 0;
   for (const std::string& name : names) {

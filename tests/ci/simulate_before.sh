@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 change=$1
 shift
 scratch=$(mktemp -d)
-trap 'git worktree remove --force "$scratch/tree"; rm -rf "$scratch"' EXIT
+trap 'git worktree remove --force "$scratch/tree" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 git worktree add --quiet --detach "$scratch/tree" "$change^"
 cd "$scratch/tree"
 {

@@ -36,7 +36,8 @@ TEST(BuildEnvironmentTest, HoldsExactlyWhatIsDocumented) {
   EXPECT_THAT(Build(Spec()),
               ::testing::UnorderedElementsAre(
                   StartsWith("PATH=/usr/local/sbin:"), "HOME=/", "LANG=C.UTF-8",
-                  "TMPDIR=/attempts/a1", "PENSTOCK_NAMESPACE=sales", "PENSTOCK_DAG=orders", "PENSTOCK_TASK=load",
+                  "TMPDIR=/attempts/a1", "PENSTOCK_NAMESPACE=sales", "PENSTOCK_DAG=orders",
+                  "PENSTOCK_TASK=load",
                   "PENSTOCK_RUN_ID=42", "PENSTOCK_RUN_KEY=2024-01-31",
                   R"(PENSTOCK_PARAMS={"region":"eu"})", "PENSTOCK_ATTEMPT=7",
                   "PENSTOCK_TRY_NUMBER=2", "PENSTOCK_IDEMPOTENCY_KEY=sales/orders/42/load",
