@@ -261,9 +261,10 @@ absl::Status Fleet::Heal() {
   return absl::OkStatus();
 }
 
-std::unique_ptr<client::Client> Fleet::NewClient(absl::Duration retry_for) const {
+std::unique_ptr<client::Client> Fleet::NewClient(absl::Duration retry_for, size_t first) const {
   client::ClientOptions options;
   options.addresses = addresses_;
+  std::swap(options.addresses.front(), options.addresses[first]);
   options.retry_for = retry_for;
   return std::make_unique<client::Client>(std::move(options), RealClock());
 }

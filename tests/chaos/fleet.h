@@ -94,8 +94,9 @@ class Fleet {
 
   // Nothing that goes this way between any worker and any scheduler arrives any more.
   absl::Status CutWorkers(Way way);
-  // Of any scheduler; past the proxies, so that the client sees processes die, not networks.
-  std::unique_ptr<client::Client> NewClient(absl::Duration retry_for) const;
+  // Of any scheduler, `first` before the others; past the proxies, so that the client sees
+  // processes die, not networks.
+  std::unique_ptr<client::Client> NewClient(absl::Duration retry_for, size_t first = 0) const;
   // One value of the database; errors as text.
   std::string Query(const std::string& sql);
   Standby& standby() { return *standby_; }

@@ -15,8 +15,8 @@ constexpr absl::Duration kBound = absl::Seconds(60);
 
 }  // namespace
 
-std::unique_ptr<Load> Stage::StartLoad() const {
-  return std::make_unique<Load>(fleet->NewClient(absl::Seconds(30)), kPace);
+std::unique_ptr<Load> Stage::StartLoad(size_t first) const {
+  return std::make_unique<Load>(fleet->NewClient(absl::Seconds(30), first), kPace);
 }
 
 std::vector<int64_t> Stage::LoadFor(absl::Duration length) const {

@@ -19,8 +19,9 @@ struct Stage {
   std::unique_ptr<client::Client> client;
   std::string truth_file;
 
-  // Submits runs from a thread of its own until it is stopped.
-  std::unique_ptr<Load> StartLoad() const;
+  // Submits runs from a thread of its own until it is stopped, to the scheduler `first` as long as
+  // that one answers.
+  std::unique_ptr<Load> StartLoad(size_t first = 0) const;
   // Runs acknowledged within `length`.
   std::vector<int64_t> LoadFor(absl::Duration length) const;
   // Waits until every run has ended; how long that took.
