@@ -122,14 +122,15 @@ Fault FaultStorm::OfMachines(size_t scheduler, size_t worker) {
           heal};
 }
 
-Fault FaultStorm::OfNetwork(size_t which) {
+Fault FaultStorm::OfNetwork(size_t scheduler) {
   const bool database = fleet_.machines() != nullptr || random_.OneIn(2);
-  RunningProxy* proxy = database ? &fleet_.database_proxy(which) : &fleet_.scheduler_proxy(which);
+  RunningProxy* proxy =
+      database ? &fleet_.database_proxy(scheduler) : &fleet_.scheduler_proxy(scheduler);
   static constexpr const char* kCommands[] = {"stall",  "stall up", "stall down", "reset",
                                               "refuse", "delay 20", "rate 200000"};
   const std::string command = kCommands[random_.Below(std::size(kCommands))];
-  const std::string target =
-      fmt::format("network {} scheduler-{}", database ? "database to" : "in front of", which + 1);
+  const std::string target = fmt::format("network {} scheduler-{}",
+                                         database ? "database to" : "in front of", scheduler + 1);
   return {fmt::format("{}: {}", target, command), target,
           Between(absl::Milliseconds(500), absl::Seconds(8)),
           [proxy, command] { proxy->Command(command); }, [proxy] { proxy->Command("pass"); }};
