@@ -21,6 +21,11 @@ TEST(ConfigTest, WithoutDurabilityCommitsStillWait) {
   EXPECT_THAT(text, HasSubstr("\nsynchronous_commit = on\n"));
 }
 
+// PostgreSQL's own limit is a minute, for which a stop would hang.
+TEST(ConfigTest, ASilentConnectionHoldsUpAStopForSecondsOnly) {
+  EXPECT_THAT(RenderConfig({}), ::testing::HasSubstr("\nauthentication_timeout = '5s'\n"));
+}
+
 TEST(ConfigTest, QuotesInAPathAreDoubled) {
   EXPECT_THAT(RenderConfig({.socket_dir = "/tmp/it's a \"dir\""}),
               HasSubstr("'\"/tmp/it''s a \"\"dir\"\"\"'\n"));

@@ -17,7 +17,8 @@ constexpr FlushSeq kLoaded(30);
 
 class OwnerProtocolTest : public testing::Test {
  protected:
-  OwnerProtocolTest() : protocol_({DomainId(1), {}}, /*seed=*/1) {}
+  explicit OwnerProtocolTest(const DomainOptions& options = {})
+      : protocol_({DomainId(1), options}, /*seed=*/1) {}
 
   Now now() const { return {SteadyTime::FromMicros(us_), absl::UnixEpoch()}; }
   template <typename Request>
@@ -121,6 +122,33 @@ TEST_F(OwnerProtocolTest, NothingIsDueBeforeALateAnswerToARelease) {
   EXPECT_LT(protocol_.NextSteady(), SteadyTime::Infinite());  // when the session's lease ends
   protocol_.WantRelease();
   ASSERT_TRUE(Asks<OwnerProtocol::Release>());
+  us_ += 60'000'000;
+  EXPECT_EQ(protocol_.NextSteady(), SteadyTime::Infinite());
+}
+
+class FullBatchTest : public OwnerProtocolTest {
+ protected:
+  static DomainOptions OneRow() {
+    DomainOptions options;
+    options.max_rows = 1;
+    return options;
+  }
+  FullBatchTest() : OwnerProtocolTest(OneRow()) {}
+  void Hello(int64_t session) {
+    SessionHello hello;
+    hello.info.id = SessionId(session);
+    hello.binding = BindingId(session);
+    ASSERT_TRUE(protocol_.Offer(std::move(hello)));
+  }
+};
+
+TEST_F(FullBatchTest, NothingIsDueBeforeALateAnswerToAFlush) {
+  Load(1);
+  Hello(1);
+  ASSERT_TRUE(Asks<OwnerProtocol::Flush>());
+  EXPECT_LT(protocol_.NextSteady(), SteadyTime::Infinite());  // there is room for the next batch
+  Hello(2);
+  protocol_.Pump(now());
   us_ += 60'000'000;
   EXPECT_EQ(protocol_.NextSteady(), SteadyTime::Infinite());
 }

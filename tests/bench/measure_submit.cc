@@ -47,14 +47,8 @@ absl::StatusOr<Submission> Submit(Cluster& cluster, const ApiLoadOptions& option
   const auto before = CpuUsed(cluster);
   PENSTOCK_ASSIGN_OR_RETURN(ApiLoadResult result, Call(options, length));
   PENSTOCK_RETURN_IF_ERROR(cluster.WaitForAll(absl::Minutes(5)));
-  Submission submission{std::move(result), {}};
-  for (const auto& [role, now] : CpuUsed(cluster)) {
-    const auto it = before.find(role);
-    if (it == before.end()) continue;
-    submission.cpu_us[role] =
-        absl::ToDoubleMicroseconds(now - it->second) / static_cast<double>(submission.runs);
-  }
-  return submission;
+  const auto count = static_cast<double>(result.runs);
+  return Submission{std::move(result), CpuMicrosPerItem(before, CpuUsed(cluster), count)};
 }
 
 // Beside pgbench: 50 clients whose calls do nothing, which is what gRPC itself costs here, and

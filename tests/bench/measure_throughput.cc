@@ -11,6 +11,7 @@
 #include "tests/bench/cluster.h"
 #include "tests/bench/floor.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/resources.h"
 #include "tests/bench/runs.h"
 #include "tests/bench/shapes.h"
 
@@ -53,12 +54,8 @@ absl::StatusOr<Rate> Measure(Cluster& cluster, const std::string& dag, int runs,
   PENSTOCK_RETURN_IF_ERROR(cluster.Trigger(cluster.client(), dag, runs).status());
   PENSTOCK_RETURN_IF_ERROR(WaitForRunsOf(cluster.client(), dag, absl::Minutes(5)));
   const double all = static_cast<double>(runs) * tasks;
-  Rate rate{all / absl::ToDoubleSeconds(RealClock().Wall() - begin), {}};
-  for (const auto& [role, now] : cluster.CpuUsed()) {
-    const auto before = used.find(role);
-    if (before == used.end()) continue;
-    rate.cpu_us[role] = absl::ToDoubleMicroseconds(now - before->second) / all;
-  }
+  const Rate rate{all / absl::ToDoubleSeconds(RealClock().Wall() - begin),
+                  CpuMicrosPerItem(used, cluster.CpuUsed(), all)};
   PENSTOCK_RETURN_IF_ERROR(cluster.WaitForAll(absl::Minutes(5)));  // looks whether one failed
   return rate;
 }

@@ -28,6 +28,18 @@ absl::Duration CpuTime(const std::vector<pid_t>& pids) {
   return absl::Seconds(ticks) / sysconf(_SC_CLK_TCK);
 }
 
+std::map<std::string, double> CpuMicrosPerItem(const std::map<std::string, absl::Duration>& before,
+                                               const std::map<std::string, absl::Duration>& after,
+                                               double count) {
+  std::map<std::string, double> micros;
+  for (const auto& [role, now] : after) {
+    const auto then = before.find(role);
+    if (then == before.end()) continue;
+    micros[role] = absl::ToDoubleMicroseconds(now - then->second) / count;
+  }
+  return micros;
+}
+
 double ResidentBytes(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/statm", pid));
   int64_t size = 0, resident = 0;

@@ -145,8 +145,7 @@ absl::StatusOr<std::unique_ptr<RunningProxy>> Fleet::StartDatabaseProxy() const 
     proxy = RunningProxy::Start(server, database_host_);
     return proxy.status();
   };
-  if (machines_ == nullptr) return RunningProxy::Start(server, database_host_);
-  PENSTOCK_RETURN_IF_ERROR(Machines::On(kDatabase, start));
+  PENSTOCK_RETURN_IF_ERROR(machines_ ? Machines::On(kDatabase, start) : start());
   return proxy;
 }
 

@@ -67,9 +67,9 @@ absl::StatusOr<bool> CutOff(Stage& stage, const std::function<absl::Status(Fleet
 absl::StatusOr<bool> LoseNode(Stage& stage);
 absl::StatusOr<bool> Suspend(Stage& stage);
 absl::StatusOr<bool> BusyTasks(Stage& stage);
-// network_stories.cc. All on machines of their own (Fleet::machines()). The owner, the database or
-// a worker loses its link for longer than the leases; the owner and the database lose what they
-// send each other, while workers reach both.
+// network_stories.cc. All on machines of their own (Fleet::machines()). The owner or a worker
+// loses its link for longer than the leases, the database for less; the owner and the database lose
+// what they send each other, while workers reach the owner.
 absl::StatusOr<bool> UnplugOwner(Stage& stage);
 absl::StatusOr<bool> UnplugDatabase(Stage& stage);
 absl::StatusOr<bool> UnplugWorker(Stage& stage);

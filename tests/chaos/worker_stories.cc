@@ -83,18 +83,18 @@ absl::StatusOr<bool> CutWorkers(Stage& stage, Way way) {
   return CutOff(stage, [way](Fleet& fleet) { return fleet.CutWorkers(way); });
 }
 
-absl::StatusOr<bool> CutOff(Stage& stage, const std::function<absl::Status(Fleet&)>& cut_off) {
+absl::StatusOr<bool> CutOff(Stage& stage, const std::function<absl::Status(Fleet&)>& cut) {
   const std::vector<int64_t> runs = stage.LoadFor(absl::Seconds(2));
-  const double cut = WallSeconds();
-  PENSTOCK_RETURN_IF_ERROR(cut_off(*stage.fleet));
+  const double begin = WallSeconds();
+  PENSTOCK_RETURN_IF_ERROR(cut(*stage.fleet));
   absl::SleepFor(2 * kSessionTerm);
   const double healed = WallSeconds();
   PENSTOCK_RETURN_IF_ERROR(stage.fleet->Heal());
   PENSTOCK_RETURN_IF_ERROR(stage.AllEnd().status());
   const Truth truth = ReadTruth(stage.truth_file);
-  const double life = LastSignOfLife(truth, cut, healed);
+  const double life = LastSignOfLife(truth, begin, healed);
   std::printf("last sign of life %.1f s after the cut, first repetition %.1f s after it\n", life,
-              FirstRepeat(truth, cut));
+              FirstRepeat(truth, begin));
   std::vector<std::string> violations;
   if (life > absl::ToDoubleSeconds(kSessionTerm + kMargin)) {
     violations.push_back(fmt::format("an attempt lived for {:.1f} s without a lease", life));
