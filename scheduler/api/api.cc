@@ -48,15 +48,20 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
       namespaces_(links.catalog),
       versions_(links.catalog, options.cached_tasks),
       dag_cache_(links.catalog, links.clock, options.dag_ttl),
-      router_(links.engine, peers_, work_, timers_, links.clock, options.router),
+      isolation_(links.engine, peers_,
+                 [told = links.cut_off_changed](bool cut_off) {
+                   if (told) told(cut_off);
+                 }),
+      look_at_database_("api-isolation", options.isolation_interval, [this] { isolation_.Look(); }),
+      router_(links.engine, isolation_, peers_, work_, timers_, links.clock, options.router),
       services_{links.engine,  links.views == nullptr ? engine_views_ : *links.views,
                 links.catalog, peers_,
                 links.logs,    links.clock,
                 work_,         answers_,
                 files_,        watches_,
-                timers_,       router_,
-                namespaces_,   versions_,
-                dag_cache_},
+                timers_,       isolation_,
+                router_,       namespaces_,
+                versions_,     dag_cache_},
       liveness_(links.clock, kDeadAfter),
       look_at_fleet_("api-fleet", kLookInterval,
                      [this] { liveness_.Observe(services_.engine.View()); }),
@@ -78,11 +83,13 @@ void Api::Start() {
   timers_.Start("api-timers");
   liveness_.Observe(services_.engine.View());
   look_at_fleet_.Start();
+  look_at_database_.Start();
 }
 
 std::vector<grpc::Service*> Api::services() { return {&control_, &worker_, &peer_}; }
 
 void Api::StopWaiting() {
+  look_at_database_.Stop();
   timers_.Stop();
   peers_.Shutdown();
 }

@@ -1,5 +1,6 @@
 #pragma once
 // The whole API of one scheduler process, put together: handlers, services, and what they share.
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "common/service/periodic.h"
 #include "scheduler/api/control_service.h"
 #include "scheduler/api/inbox_command.h"
+#include "scheduler/api/isolation.h"
 #include "scheduler/api/method_table.h"
 #include "scheduler/api/observer.h"
 #include "scheduler/api/worker_service.h"
@@ -30,6 +32,7 @@ struct ApiOptions {
   absl::Duration dag_ttl = absl::Seconds(1);        // see DagCache
   int64_t cached_tasks = 2'000'000;                 // see VersionCache
   std::string version;                              // of this program
+  absl::Duration isolation_interval = absl::Milliseconds(200);  // between looks
   Router::Options router;
   ControlService::Options control;
 };
@@ -43,6 +46,9 @@ struct ApiLinks {
   ApiObserver& observer;
   const Clock& clock;
   DomainViews* views = nullptr;  // null = the engine's own
+  // Told when this scheduler is cut off from the database while others are not (isolation.h), and
+  // when it is no longer. From any thread; must only hand over. May be empty.
+  std::function<void(bool)> cut_off_changed;
 };
 
 // Thread-safe. Start before the server that serves it, Stop after the server's shutdown has begun
@@ -77,6 +83,8 @@ class Api {
   NamespaceCache namespaces_;
   VersionCache versions_;
   DagCache dag_cache_;
+  Isolation isolation_;
+  service::Periodic look_at_database_;
   Router router_;
   const Services services_;
   Liveness liveness_;

@@ -78,6 +78,7 @@ class FakeEngine final : public engine::Engine {
     } else {
       std::visit([&](const auto& body) { Do(body, &reply); }, command);
     }
+    if (lost_answers_.exchange(0) > 0) reply.status = engine::InDoubt("the answer was lost");
     world_.signal.Announce("execute");
     done(std::move(reply));
   }
@@ -115,7 +116,20 @@ class FakeEngine final : public engine::Engine {
   }
   SchedulerId self() const override { return self_; }
   void InboxHint(DomainId) override { world_.signal.Announce("hint"); }
+  bool Ready() const override {
+    world_.signal.Announce("ready");
+    return beat_age_ms_ < 3000;
+  }
+  absl::Duration SinceBeat() const override {
+    world_.signal.Announce("since beat");
+    return absl::Milliseconds(beat_age_ms_.load());
+  }
+  void GiveUpWaiting() override { world_.signal.Announce("give up"); }
 
+  // Its last beat is so old.
+  void SetBeatAge(absl::Duration age) { beat_age_ms_ = absl::ToInt64Milliseconds(age); }
+  // The next command is carried out, but its answer is that nobody knows.
+  void LoseNextAnswer() { lost_answers_ = 1; }
   // The next `count` commands are refused as if the domain had just moved.
   void RefuseNext(int count) { refusals_ = count; }
   // The next retry of a run finds that it has ended since its rows were read.
@@ -194,6 +208,8 @@ class FakeEngine final : public engine::Engine {
   const SchedulerId self_;
   std::atomic<int> refusals_{0};
   std::atomic<int> ended_late_{0};
+  std::atomic<int> lost_answers_{0};
+  std::atomic<int64_t> beat_age_ms_{100};
   Mutex mu_;
   std::vector<std::weak_ptr<std::function<void()>>> watches_ ABSL_GUARDED_BY(mu_);
 };
@@ -376,6 +392,7 @@ class Node {
     ApiOptions options;
     options.work_threads = 4;
     options.version = "1.2.3";
+    options.isolation_interval = absl::Milliseconds(2);
     options.router.first_pause = absl::Milliseconds(1);
     options.router.last_pause = absl::Milliseconds(5);
     options.control.watch.pause = absl::Milliseconds(2);
@@ -385,7 +402,7 @@ class Node {
     return options;
   }
   ApiLinks Links(store::Catalog* catalog) {
-    return {engine, hub, *catalog, logs, observer, RealClock(), &views};
+    return {engine, hub, *catalog, logs, observer, RealClock(), &views, nullptr};
   }
   std::unique_ptr<rpc::Server> server_;
 };

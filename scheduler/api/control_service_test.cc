@@ -332,6 +332,55 @@ TEST_F(ControlTest, ARunForwardedToANodeThatDiesIsCreatedOnce) {
 
 // ---- Task instances ----
 
+TEST_F(ControlTest, ARunWhoseAnswerIsLostIsCreatedOnce) {
+  ApplyChain(first_);
+  first_.engine.LoseNextAnswer();
+  EXPECT_FALSE(Create(second_).already_existed()) << "the second try found the first one's run";
+  EXPECT_EQ(world_.catalog.run_count(), 1u);
+
+  v1::CreateRunRequest request = NewRun();
+  request.set_idempotency_key("mine");
+  v1::Run run;
+  first_.engine.LoseNextAnswer();
+  ASSERT_TRUE(first_.control->CreateRun(Context().get(), request, &run).ok());
+  EXPECT_EQ(world_.catalog.run_count(), 2u);
+
+  // Without a key nobody could tell this one from another.
+  first_.engine.LoseNextAnswer();
+  const grpc::Status status = first_.control->CreateRun(Context().get(), NewRun(), &run);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("look whether the request took effect"));
+  EXPECT_EQ(world_.catalog.run_count(), 3u);
+}
+
+TEST_F(ControlTest, ANodeThatIsCutOffFromTheDatabaseRefusesAtOnce) {
+  ApplyChain(first_);
+  first_.engine.SetBeatAge(absl::Seconds(10));
+  ASSERT_TRUE(world_.signal.WaitFor("give up")) << "what waits is answered";
+  v1::Run run;
+  const auto begun = world_.signal.Count("execute");
+  const grpc::Status status = first_.control->CreateRun(Context().get(), NewRun(), &run);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("ask another one"));
+  EXPECT_EQ(world_.signal.Count("execute"), begun);
+  // Another node takes over, and asks no longer.
+  world_.Own(DomainId(1), 2);
+  Create(second_);
+  first_.engine.SetBeatAge(absl::ZeroDuration());
+  // Two threads may be asking: after four looks at least one has drawn its conclusion.
+  ASSERT_TRUE(world_.signal.WaitFor("ready", world_.signal.Count("ready") + 4));
+  Create(first_);
+}
+
+TEST_F(ControlTest, ANodeThatIsNoWorseOffThanOthersGoesOnWaiting) {
+  ApplyChain(first_);
+  second_.engine.SetBeatAge(absl::Seconds(6));
+  first_.engine.SetBeatAge(absl::Seconds(10));
+  ASSERT_TRUE(world_.signal.WaitFor("since beat", world_.signal.Count("since beat") + 10));
+  Create(first_);
+  EXPECT_EQ(world_.signal.Count("give up"), 0);
+}
+
 TEST_F(ControlTest, ListsInstancesWithAndWithoutRows) {
   ApplyChain(first_);
   const v1::Run run = Create(first_);

@@ -235,7 +235,8 @@ void DagHandlers::Delete(const Caller& caller, const v1::DeleteDagRequest& reque
                                      const engine::Place&, const Done& then) {
                                    Change(ns, request.name(), actor, command, nullptr, then);
                                  });
-  call.repeatable = false;  // a second try would say that there is no such DAG
+  // A second try would say that there is no such DAG.
+  call.repeatable = [] { return false; };
   s_.router.Run(caller, std::move(call), std::move(done));
 }
 

@@ -10,7 +10,7 @@ namespace penstock::api {
 void MethodTable::Run(peer::PassedRequest request, std::function<void(peer::PassedAnswer)> done) {
   const auto method = methods_.find(request.method);
   if (method == methods_.end()) {
-    return done({false,
+    return done({false, false,
                  MakeStatus(absl::StatusCode::kUnimplemented,
                             fmt::format("{} cannot be forwarded", request.method)),
                  ""});
@@ -20,10 +20,11 @@ void MethodTable::Run(peer::PassedRequest request, std::function<void(peer::Pass
   caller.forwarded = true;
   caller.domain = request.domain;
   caller.repeated = request.repeated;
-  method->second(caller, request.request,
-                 [done = std::move(done)](const absl::Status& status, std::string response) {
-                   done({engine::IsNotOwner(status), status, std::move(response)});
-                 });
+  method->second(
+      caller, request.request,
+      [done = std::move(done)](const absl::Status& status, std::string response) {
+        done({engine::IsNotOwner(status), engine::IsInDoubt(status), status, std::move(response)});
+      });
 }
 
 }  // namespace penstock::api

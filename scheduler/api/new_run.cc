@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -88,9 +89,8 @@ absl::Status Finish(const v1::CreateRunRequest& request, PreparedRun* prepared) 
                       prepared->existing->row.idempotency_key == run.idempotency_key;
     return ours ? absl::OkStatus() : Taken(*prepared->existing, request);
   }
-  PENSTOCK_ASSIGN_OR_RETURN(run.params_json,
-                            dag::ResolveParams(prepared->version->topology->dag(),
-                                               request.params_json()));
+  PENSTOCK_ASSIGN_OR_RETURN(run.params_json, dag::ResolveParams(prepared->version->topology->dag(),
+                                                                request.params_json()));
   return absl::OkStatus();
 }
 
@@ -142,6 +142,12 @@ void AddForwardKeys(v1::CreateRunsRequest* request) {
     if (!run.idempotency_key().empty()) continue;
     run.set_idempotency_key(fmt::format("{}{:x}", kForwardKeyPrefix, RandomId()));
   }
+}
+
+bool AllHaveKeys(const v1::CreateRunsRequest& request) {
+  return std::all_of(
+      request.runs().begin(), request.runs().end(),
+      [](const v1::CreateRunRequest& run) { return !run.idempotency_key().empty(); });
 }
 
 bool HasForwardKey(const v1::CreateRunRequest& request) {

@@ -27,6 +27,8 @@ absl::Status CheckNewRuns(const v1::CreateRunsRequest& request, bool forwarded);
 
 // Gives every run without an idempotency key one of the scheduler's own.
 void AddForwardKeys(v1::CreateRunsRequest* request);
+// Every run has an idempotency key, the client's or one of those.
+bool AllHaveKeys(const v1::CreateRunsRequest& request);
 bool HasForwardKey(const v1::CreateRunRequest& request);
 
 struct PreparedRun {

@@ -30,6 +30,7 @@ void Router::Run(const Caller& caller, OwnerCall call, Done done) {
 }
 
 void Router::Try(const PendingPtr& pending) {
+  if (isolation_.cut_off()) return pending->done(CutOffError());
   const absl::StatusOr<engine::Place> place = engine_.Locate(pending->call.domain);
   if (place.ok() && place->local) return RunHere(pending, *place);
   if (pending->caller.forwarded) {
@@ -48,6 +49,7 @@ void Router::RunHere(const PendingPtr& pending, const engine::Place& place) {
 void Router::OnLocalDone(const PendingPtr& pending, const absl::Status& status) {
   const bool again = absl::IsUnavailable(status) || engine::IsNotOwner(status);
   if (!again || pending->caller.forwarded) return pending->done(status);
+  if (engine::IsInDoubt(status)) return OnDoubt(pending, status);
   TryLater(pending, status);
 }
 
@@ -67,15 +69,7 @@ void Router::Forward(const PendingPtr& pending, const std::string& address) {
 void Router::OnAnswer(const PendingPtr& pending, peer::ForwardAnswer answer) {
   using Kind = peer::ForwardAnswer::Kind;
   if (answer.kind == Kind::kNotOwner) return TryLater(pending, answer.status);
-  if (answer.kind == Kind::kBroken) {
-    pending->repeated = true;
-    if (pending->call.repeatable) return TryLater(pending, answer.status);
-    return pending->done(MakeStatus(
-        absl::StatusCode::kUnavailable,
-        fmt::format("the scheduler in charge went away before it answered ({}): look whether the "
-                    "request took effect before you repeat it",
-                    Message(answer.status))));
-  }
+  if (answer.kind == Kind::kBroken) return OnDoubt(pending, answer.status);
   if (absl::IsUnavailable(answer.status)) return TryLater(pending, answer.status);
   if (answer.status.ok() && !pending->call.take(answer.response)) {
     return pending->done(absl::InternalError("the owner's answer could not be read"));
@@ -83,7 +77,18 @@ void Router::OnAnswer(const PendingPtr& pending, peer::ForwardAnswer answer) {
   pending->done(answer.status);
 }
 
+void Router::OnDoubt(const PendingPtr& pending, const absl::Status& why) {
+  pending->repeated = true;
+  if (!pending->call.repeatable || pending->call.repeatable()) return TryLater(pending, why);
+  pending->done(MakeStatus(
+      absl::StatusCode::kUnavailable,
+      fmt::format("the scheduler in charge was lost before it answered ({}): look whether the "
+                  "request took effect before you repeat it",
+                  Message(why))));
+}
+
 void Router::TryLater(const PendingPtr& pending, const absl::Status& why) {
+  if (isolation_.cut_off()) return pending->done(CutOffError());
   if (clock_.Steady() + pending->pause >= pending->caller.deadline) {
     return pending->done(
         MakeStatus(absl::StatusCode::kUnavailable,

@@ -1,6 +1,7 @@
 #pragma once
 // Brings a request to the owner of its domain: this process, or a peer. Waits while nobody owns the
 // domain (a takeover takes from under a second to a lease term) and follows a domain that moves.
+// Refuses at once in a process that is cut off (isolation.h).
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "penstock/v1/control.pb.h"
 #include "scheduler/api/caller.h"
 #include "scheduler/api/delay_queue.h"
+#include "scheduler/api/isolation.h"
 #include "scheduler/engine/engine.h"
 #include "scheduler/peer/client.h"
 
@@ -20,8 +22,9 @@ namespace penstock::api {
 struct OwnerCall {
   DomainId domain;
   std::string method;  // "CancelRun"
-  // Doing it twice is as good as once. Else a forward whose answer got lost is not repeated.
-  bool repeatable = true;
+  // Whether doing it again, `repeated`, is as good as once, although an earlier try may have been
+  // carried out. Empty = always. Asked after every try whose outcome is not known.
+  std::function<bool()> repeatable;
   // Carries it out here, where the domain was local a moment ago. May run several times; starts
   // each time from an untouched response. `repeated`: an earlier try may have been carried out.
   std::function<void(const engine::Place&, bool repeated, Done)> local;
@@ -38,9 +41,10 @@ class Router {
   };
 
   // All outlive the router and every call under way.
-  Router(engine::Engine& engine, peer::Client& peers, service::Executor& work, DelayQueue& timers,
-         const Clock& clock, Options options)
+  Router(engine::Engine& engine, const Isolation& isolation, peer::Client& peers,
+         service::Executor& work, DelayQueue& timers, const Clock& clock, Options options)
       : engine_(engine),
+        isolation_(isolation),
         peers_(peers),
         work_(work),
         timers_(timers),
@@ -59,9 +63,11 @@ class Router {
   void OnLocalDone(const PendingPtr& pending, const absl::Status& status);
   void Forward(const PendingPtr& pending, const std::string& address);
   void OnAnswer(const PendingPtr& pending, peer::ForwardAnswer answer);
+  void OnDoubt(const PendingPtr& pending, const absl::Status& why);
   void TryLater(const PendingPtr& pending, const absl::Status& why);
 
   engine::Engine& engine_;
+  const Isolation& isolation_;
   peer::Client& peers_;
   service::Executor& work_;
   DelayQueue& timers_;

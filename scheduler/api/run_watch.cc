@@ -106,6 +106,7 @@ absl::Status RunWatch::FindTheRun() {
 
 void RunWatch::Seek() {
   if (closed_ || local_watch_ != nullptr || peer_ != nullptr) return;
+  if (s_.isolation.cut_off()) return Close(CutOffError());
   const absl::StatusOr<engine::Place> place = s_.engine.Locate(ns_.domain);
   if (place.ok() && place->local) return WatchHere(*place);
   if (forwarded_) return Close(engine::NotOwner());
@@ -156,6 +157,7 @@ void RunWatch::Look() {
   if (closed_) return;
   PostLater(options_.look, &RunWatch::Look);
   if (local_watch_ == nullptr) return;
+  if (s_.isolation.cut_off()) return Close(CutOffError());
   const absl::StatusOr<engine::Place> place = s_.engine.Locate(ns_.domain);
   if (!place.ok() || !place->local || place->epoch != epoch_) {
     return SeekAgain(absl::UnavailableError("the domain is moving"));

@@ -87,6 +87,7 @@ void RunHandlers::CreateAll(const Caller& caller, Batch batch, v1::CreateRunsRes
     response->Clear();
     CreateHere(ns, place.epoch, *batch, repeated, actor, response, then);
   };
+  call.repeatable = [batch] { return AllHaveKeys(*batch); };
   call.request = [batch] {
     AddForwardKeys(batch.get());
     return batch->SerializeAsString();
@@ -285,7 +286,8 @@ void RunHandlers::Retry(const Caller& caller, const v1::RetryRunRequest& request
                                                                                const Done& then) {
                       RetryHere(ns, request.run(), actor, response->mutable_run(), then);
                     });
-  call.repeatable = false;  // it might clear what has failed since the first try
+  // It might clear what has failed since the first try.
+  call.repeatable = [] { return false; };
   s_.router.Run(caller, std::move(call), std::move(done));
 }
 

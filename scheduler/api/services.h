@@ -9,6 +9,7 @@
 #include "common/service/executor.h"
 #include "scheduler/api/caches.h"
 #include "scheduler/api/delay_queue.h"
+#include "scheduler/api/isolation.h"
 #include "scheduler/api/router.h"
 #include "scheduler/api/views.h"
 #include "scheduler/engine/engine.h"
@@ -30,6 +31,7 @@ struct Services {
   service::Executor& files;    // log files, reading logs from peers
   service::Executor& watches;  // run watches: many, and nobody's request waits behind them
   DelayQueue& timers;
+  const Isolation& isolation;
   Router& router;
   NamespaceCache& namespaces;
   VersionCache& versions;

@@ -116,6 +116,26 @@ TEST_F(StreamsTest, WatchesThroughAnotherNodeAndFollowsTheOwner) {
   EXPECT_EQ(progress.run().state(), v1::RUN_STATE_SUCCESS);
 }
 
+TEST_F(StreamsTest, AWatchEndsWhereTheDatabaseIsOutOfReach) {
+  const auto here = Context(), through = Context();
+  const auto watch = Watch(first_, here.get());
+  const auto other = Watch(second_, through.get());
+  v1::RunProgress progress;
+  ASSERT_TRUE(watch->Read(&progress));
+  ASSERT_TRUE(other->Read(&progress));
+  first_.engine.SetBeatAge(absl::Seconds(10));
+  while (watch->Read(&progress)) {
+  }
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  // The other node goes on with whoever takes over.
+  world_.Own(DomainId(1), 2);
+  EndRun();
+  while (other->Read(&progress)) {
+  }
+  EXPECT_TRUE(other->Finish().ok());
+  EXPECT_EQ(progress.run().state(), v1::RUN_STATE_SUCCESS);
+}
+
 TEST_F(StreamsTest, AWatchOfAnEndedRunSendsItsEndAlone) {
   EndRun();
   const auto context = Context();

@@ -250,7 +250,8 @@ absl::Status Server::BuildCore(std::unique_ptr<store::FleetStore> store,
   options.version = PENSTOCK_VERSION;
   core_.api = std::make_unique<api::Api>(
       options,
-      api::ApiLinks{*core_.fleet, hub_, *core_.catalog, logs_, api_metrics_, clock_, nullptr});
+      api::ApiLinks{*core_.fleet, hub_, *core_.catalog, logs_, api_metrics_, clock_, nullptr,
+                    [&requests = *core_.requests](bool cut_off) { requests.Refuse(cut_off); }});
   Retention::Options retention;
   retention.keep = config_.retention;
   core_.retention = std::make_unique<Retention>(

@@ -231,6 +231,7 @@ struct Reply {
   std::vector<RunRow> runs;          // CreateRuns, CancelRun, RetryRun
   std::vector<bool> existed;         // CreateRuns: met a live run with the same idempotency key
   int32_t sessions = 0;              // DrainWorker
+  bool in_doubt = false;             // with an error: whether it was decided is not known
 };
 
 struct Effects {

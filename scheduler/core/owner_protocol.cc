@@ -9,6 +9,13 @@
 #include "fmt/format.h"
 
 namespace penstock::core {
+namespace {
+
+bool CertainlyNotCommitted(FlushVerdict verdict) {
+  return verdict != FlushVerdict::kCommitted && verdict != FlushVerdict::kUnknown;
+}
+
+}  // namespace
 
 OwnerProtocol::OwnerProtocol(Options options, uint64_t seed)
     : options_(std::move(options)), backoff_(absl::Milliseconds(100), absl::Seconds(1), seed) {}
@@ -143,7 +150,10 @@ std::optional<OwnerProtocol::Request> OwnerProtocol::Next(Now now) {
 void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
   PENSTOCK_CHECK(busy_ == Busy::kFlushing, "the answer of the outstanding flush");
   busy_ = Busy::kNo;
-  if (lost_) return;
+  if (lost_) {
+    if (CertainlyNotCommitted(result.verdict)) RequeueApplied();
+    return;
+  }
   switch (result.verdict) {
     case FlushVerdict::kCommitted:
       seq_ = FlushSeq(seq_.value() + 1);
@@ -161,6 +171,7 @@ void OwnerProtocol::OnFlushed(const FlushResult& result, Now now) {
       deliveries_.push_back(*std::exchange(in_flight_, std::nullopt));
       return;
     case FlushVerdict::kFenced:
+      RequeueApplied();
       BecomeFollower("a flush met another owner's fence");
       return;
     case FlushVerdict::kRejected:
@@ -310,13 +321,15 @@ void OwnerProtocol::OnReleased(const absl::Status& status, Now) {
   BecomeFollower("the domain was handed over");
 }
 
-void OwnerProtocol::AnswerUndecided(std::vector<Command>& commands, std::string_view why) {
+void OwnerProtocol::AnswerUndecided(std::vector<Command>& commands, std::string_view why,
+                                    bool in_doubt) {
   Effects answers;
   for (const Command& command : commands) {
     if (!command.id) continue;
     Reply reply;
     reply.command = command.id;
     reply.status = MakeStatus(absl::StatusCode::kUnavailable, why);
+    reply.in_doubt = in_doubt;
     answers.replies.push_back(std::move(reply));
   }
   commands.clear();
@@ -333,11 +346,8 @@ void OwnerProtocol::BecomeFollower(std::string_view why) {
     if (auto* command = std::get_if<Command>(&event)) applied_.push_back(std::move(*command));
   }
   queue_.clear();
-  AnswerUndecided(in_flight_commands_,
-                  fmt::format("{}; whether this was decided is not known: repeat it with the same "
-                              "idempotency key",
-                              why));
-  AnswerUndecided(applied_, fmt::format("{}: repeat it", why));
+  AnswerUndecided(in_flight_commands_, why, /*in_doubt=*/true);
+  AnswerUndecided(applied_, why, /*in_doubt=*/false);
   in_flight_.reset();
   domain_.reset();
   lost_ = false;

@@ -151,7 +151,7 @@ class OwnerProtocol {
   enum class Busy { kNo, kLoading, kFlushing, kIds, kReleasing, kNoting };
 
   void BecomeFollower(std::string_view why);
-  void AnswerUndecided(std::vector<Command>& commands, std::string_view why);
+  void AnswerUndecided(std::vector<Command>& commands, std::string_view why, bool in_doubt);
   void RequeueApplied();
   bool ApplyOne(Now now);
   void KeepTrust(const SessionConfirmed& confirmed);

@@ -122,6 +122,12 @@ void DomainRunner::InboxHint() {
   Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) { inbox_.Hurry(); });
 }
 
+void DomainRunner::GiveUpWaiting() {
+  Soon([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+    AnswerWaiting("the database does not answer this scheduler");
+  });
+}
+
 // ---- Whose turn it is ----
 
 // At rest a free database thread is called, so that the flush which follows needs no hand-over.
@@ -149,14 +155,7 @@ void DomainRunner::Loop(service::StopToken token) {
 // Statements that are still under way find that it has ended.
 void DomainRunner::End() {
   ended_ = true;
-  for (auto& [id, done] : waiting_) {
-    core::Reply reply;
-    reply.status = absl::UnavailableError("the scheduler is stopping: repeat it");
-    done(std::move(reply));
-  }
-  waiting_.clear();
-  for (PendingRead& read : reads_) read.done(absl::UnavailableError("the scheduler is stopping"));
-  reads_.clear();
+  AnswerWaiting("the scheduler is stopping");
   if (registered_) links_.hub.Unregister(domain_);
   registered_ = Epoch();
   owner_.store(false);
@@ -274,6 +273,16 @@ void DomainRunner::DoRead(const std::function<void(const core::Domain&)>& read,
   protocol_.Pump(links_.clock.Read());
   read(*protocol_.domain());
   reads_.push_back({std::move(done), protocol_.ReadMark(), protocol_.generation()});
+}
+
+void DomainRunner::AnswerWaiting(std::string_view why) {
+  for (auto& [id, done] : std::exchange(waiting_, {})) {
+    core::Reply reply;
+    reply.status = InDoubt(why);
+    done(std::move(reply));
+  }
+  const absl::Status unavailable = MakeStatus(absl::StatusCode::kUnavailable, why);
+  for (PendingRead& read : std::exchange(reads_, {})) read.done(unavailable);
 }
 
 // A read is answered once everything that it saw has been committed.
@@ -418,6 +427,7 @@ void DomainRunner::Act(core::Effects effects) {
     if (it == waiting_.end()) continue;
     const Engine::Done done = std::move(it->second);
     waiting_.erase(it);
+    if (reply.in_doubt) reply.status = InDoubt(Message(reply.status));
     done(std::move(reply));
   }
   for (int64_t id : effects.batch.inbox_done) inbox_offered_.erase(id);

@@ -68,6 +68,8 @@ class DomainRunner : public DomainInbox {
   void Read(std::function<void(const core::Domain&)> read, std::function<void(absl::Status)> done);
   std::shared_ptr<void> Watch(RunId run, std::function<void()> changed);
   void InboxHint();
+  // See Engine::GiveUpWaiting.
+  void GiveUpWaiting();
 
   void Post(core::Event event) override;
   void Post(std::vector<core::Event> events) override;
@@ -116,6 +118,7 @@ class DomainRunner : public DomainInbox {
   void OfferCommand(core::Command command, Engine::Done done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void DoRead(const std::function<void(const core::Domain&)>& read,
               std::function<void(absl::Status)> done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void AnswerWaiting(std::string_view why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void FinishReads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   // ---- Requests of the protocol ----

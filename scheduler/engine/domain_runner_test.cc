@@ -201,6 +201,7 @@ TEST_F(DomainRunnerTest, AFencedFlushEndsTheOwnership) {
   database_.PlanFlushes({{FlushVerdict::kFenced, false, {}}});
   const core::Reply reply = Create();
   EXPECT_TRUE(absl::IsUnavailable(reply.status)) << reply.status;
+  EXPECT_FALSE(IsInDoubt(reply.status)) << "certainly not decided";
   EXPECT_TRUE(ear_->signal.WaitFor("withdraw"));
   EXPECT_TRUE(IsNotOwner(Create().status));
   EXPECT_FALSE(runner_->owner());
@@ -225,8 +226,45 @@ TEST_F(DomainRunnerTest, AHigherEpochDuringAFlushWaitsForItsAnswer) {
   Observe(SchedulerId(6), 2);
   EXPECT_TRUE(IsNotOwner(Create().status)) << "nothing is decided any more";
   database_.Go();
-  EXPECT_TRUE(absl::IsUnavailable(answer.Wait().status));
+  const absl::Status status = answer.Wait().status;
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_TRUE(IsInDoubt(status)) << "it was committed, and may not be acted upon";
   EXPECT_TRUE(ear_->signal.WaitFor("withdraw"));
+}
+
+TEST_F(DomainRunnerTest, AHigherEpochDuringAFlushThatFailsLeavesNoDoubt) {
+  Own();
+  database_.Hold();
+  database_.PlanFlushes({{FlushVerdict::kFailed, false, {}}});
+  Answer answer;
+  Ask(&answer);
+  ASSERT_TRUE(database_.signal.WaitFor("flush"));
+  Observe(SchedulerId(6), 2);
+  database_.Go();
+  const absl::Status status = answer.Wait().status;
+  EXPECT_TRUE(absl::IsUnavailable(status) && !IsInDoubt(status)) << status;
+}
+
+TEST_F(DomainRunnerTest, WhatWaitsForAHangingDatabaseCanBeGivenUp) {
+  Own();
+  database_.Hold();
+  Answer command, read;
+  Ask(&command);
+  ASSERT_TRUE(database_.signal.WaitFor("flush"));
+  runner_->Read([](const core::Domain&) {},
+                [done = read.Taker()](const absl::Status& status) {
+                  core::Reply reply;
+                  reply.status = status;
+                  done(std::move(reply));
+                });
+  EXPECT_EQ(command.count() + read.count(), 0);
+  runner_->GiveUpWaiting();
+  EXPECT_TRUE(IsInDoubt(command.Wait().status)) << "it may be committed yet";
+  EXPECT_TRUE(absl::IsUnavailable(read.Wait().status));
+  database_.Go();
+  EXPECT_TRUE(Create().status.ok());
+  EXPECT_EQ(command.count(), 1) << "nobody is answered twice";
+  EXPECT_EQ(database_.runs(), 2u) << "the one that was given up was carried out";
 }
 
 TEST_F(DomainRunnerTest, ATakeoverThatFailsLeavesItAFollowerThatMayTryAgain) {
@@ -262,6 +300,7 @@ TEST_F(DomainRunnerTest, AReloadThatFindsAnotherOwnerEndsTheOwnership) {
   database_.PlanFlushes({{FlushVerdict::kUnknown, false, {}}});
   const core::Reply reply = Create();
   EXPECT_TRUE(absl::IsUnavailable(reply.status)) << reply.status;
+  EXPECT_TRUE(IsInDoubt(reply.status)) << "the other owner knows, this one does not";
   EXPECT_TRUE(ear_->signal.WaitFor("withdraw"));
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/ids.h"
 #include "scheduler/core/domain.h"
 #include "scheduler/core/events.h"
@@ -33,8 +34,8 @@ class Engine {
   virtual absl::StatusOr<Place> Locate(DomainId domain) const = 0;
 
   // Applies a command; `done` is called exactly once, after the commit. A status of UNAVAILABLE
-  // means that nothing was decided and it may be repeated; NotOwner (errors.h) that the domain
-  // has moved or is being loaded again.
+  // means that nothing was decided and it may be repeated, unless it is InDoubt (errors.h);
+  // NotOwner that the domain has moved or is being loaded again.
   using Done = std::function<void(core::Reply)>;
   virtual void Execute(DomainId domain, core::CommandBody command, std::string actor,
                        Done done) = 0;
@@ -52,6 +53,13 @@ class Engine {
   // The fleet as of the last beat.
   virtual store::FleetView View() const = 0;
   virtual SchedulerId self() const = 0;
+
+  // A beat reached the database within the last domain term: others may still count on this one.
+  virtual bool Ready() const = 0;
+  // How long ago the last beat that reached the database was sent; years before the first.
+  virtual absl::Duration SinceBeat() const = 0;
+  // Answers the commands and reads that wait for the database, commands as InDoubt.
+  virtual void GiveUpWaiting() = 0;
 
   // A hint that the domain's inbox has something new.
   virtual void InboxHint(DomainId domain) = 0;

@@ -1,7 +1,10 @@
 #pragma once
 // Errors of the engine that its users must tell from errors of the core.
+#include <string_view>
+
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
+#include "common/base/status.h"
 
 namespace penstock::engine {
 
@@ -19,6 +22,20 @@ inline absl::Status NotOwner() {
 
 inline bool IsNotOwner(const absl::Status& status) {
   return status.GetPayload(kNotOwnerPayload).has_value();
+}
+
+inline constexpr char kInDoubtPayload[] = "penstock.engine/in-doubt";
+
+// Whether the command took effect is not known; it may still do so. UNAVAILABLE, marked so that it
+// differs from what may simply be repeated.
+inline absl::Status InDoubt(std::string_view why) {
+  absl::Status status = MakeStatus(absl::StatusCode::kUnavailable, why);
+  status.SetPayload(kInDoubtPayload, absl::Cord());
+  return status;
+}
+
+inline bool IsInDoubt(const absl::Status& status) {
+  return status.GetPayload(kInDoubtPayload).has_value();
 }
 
 }  // namespace penstock::engine

@@ -115,6 +115,7 @@ void Fleet::BeatOnce() {
     return;
   }
   lease_.Beat(sent, options_.terms.domain);
+  last_beat_us_.store(sent.micros());
   Publish(*view, sent);
   GuardHistory(*view, known);
   Judge(*view);
@@ -137,9 +138,9 @@ void Fleet::Probe() {
   if (found) BeatOnce();
 }
 
-// Whoever has lost its connection, as this process just has, has lost its lock, too: it gets time to
-// come back. On a standby that was promoted nobody has a lock at first. A successor would pause the
-// domain there, where the owner can vouch for it (DomainStore::TakeOver).
+// Whoever has lost its connection, as this process just has, has lost its lock, too: it gets time
+// to come back. On a standby that was promoted nobody has a lock at first. A successor would pause
+// the domain there, where the owner can vouch for it (DomainStore::TakeOver).
 void Fleet::DistrustLocks() { probe_from_ = clock_.Steady() + options_.terms.domain; }
 
 void Fleet::Publish(const store::FleetView& view, SteadyTime sent) {
@@ -184,8 +185,7 @@ std::map<DomainId, FlushSeq> Fleet::KnownFlushes() const {
 }
 
 void Fleet::Judge(const store::FleetView& view) {
-  const auto verdict =
-      judge_->Judge(Seen(view.schedulers), Seen(view.domains), clock_.Steady());
+  const auto verdict = judge_->Judge(Seen(view.schedulers), Seen(view.domains), clock_.Steady());
   for (DomainId id : verdict.take) RunnerFor(id).Take(self());
   for (DomainId id : verdict.hand_over) RunnerFor(id).HandOver();
   for (SchedulerId id : verdict.dead) (void)store_->Remove(id);
@@ -272,14 +272,23 @@ void Fleet::Read(DomainId domain, std::function<void(const core::Domain&)> read,
   done(NotOwner());
 }
 
-std::shared_ptr<void> Fleet::WatchRun(DomainId domain, RunId run,
-                                      std::function<void()> changed) {
+std::shared_ptr<void> Fleet::WatchRun(DomainId domain, RunId run, std::function<void()> changed) {
   DomainRunner* runner = FindRunner(domain);
   return runner == nullptr ? nullptr : runner->Watch(run, std::move(changed));
 }
 
 void Fleet::InboxHint(DomainId domain) {
   if (DomainRunner* runner = FindRunner(domain)) runner->InboxHint();
+}
+
+absl::Duration Fleet::SinceBeat() const {
+  return clock_.Steady() - SteadyTime::FromMicros(last_beat_us_.load());
+}
+
+void Fleet::GiveUpWaiting() {
+  MutexLock lock(&mu_);
+  if (stopped_) return;
+  for (const auto& [id, runner] : runners_) runner->GiveUpWaiting();
 }
 
 }  // namespace penstock::engine

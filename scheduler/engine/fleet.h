@@ -48,8 +48,6 @@ class Fleet : public Engine {
 
   // Its own loop and those of its domains have made a pass recently.
   bool Alive() const;
-  // It has beaten successfully within the last domain term.
-  bool Ready() const { return lease_.Holds(clock_.Steady()); }
   // For metrics: domains owned here.
   std::vector<DomainId> Owned() const;
 
@@ -62,6 +60,9 @@ class Fleet : public Engine {
   store::FleetView View() const override;
   SchedulerId self() const override { return SchedulerId(self_.load()); }
   void InboxHint(DomainId domain) override;
+  bool Ready() const override { return lease_.Holds(clock_.Steady()); }
+  absl::Duration SinceBeat() const override;
+  void GiveUpWaiting() override;
 
  private:
   void Loop(service::StopToken token);
@@ -89,6 +90,7 @@ class Fleet : public Engine {
   const RunnerLinks links_;
   std::atomic<int64_t> self_{0};
   std::atomic<int64_t> last_pass_us_{0};
+  std::atomic<int64_t> last_beat_us_{SteadyTime().micros()};  // when the last good one was sent
   service::LoopThread loop_;
 
   // Of the fleet's thread:

@@ -141,6 +141,32 @@ void Client::Hint(const std::string& address, const std::vector<DomainId>& domai
       [state, calls = calls_](const grpc::Status&) { calls->Leave(&state->context); });
 }
 
+void Client::GetLastBeat(const std::string& address, absl::Duration timeout,
+                         std::function<void(absl::StatusOr<absl::Duration>)> done) {
+  struct State {
+    grpc::ClientContext context;
+    std::unique_ptr<v1::PeerService::Stub> stub;
+    v1::GetLastBeatRequest request;
+    v1::GetLastBeatResponse response;
+  };
+  auto state = std::make_shared<State>();  // kept by the callback
+  SetTimeout(&state->context, timeout);
+  if (!calls_->Enter(&state->context)) {
+    return done(absl::UnavailableError("this scheduler is shutting down"));
+  }
+  state->stub = v1::PeerService::NewStub(channels_.Get(address));
+  state->stub->async()->GetLastBeat(
+      &state->context, &state->request, &state->response,
+      [state, done = std::move(done), calls = calls_](const grpc::Status& status) {
+        if (status.ok()) {
+          done(absl::Microseconds(state->response.age_us()));
+        } else {
+          done(rpc::FromGrpc(status));
+        }
+        calls->Leave(&state->context);
+      });
+}
+
 absl::StatusOr<logstore::LogSlice> Client::ReadLog(const std::string& address,
                                                    const LogPlace& place, int64_t max_bytes,
                                                    absl::Duration timeout) {

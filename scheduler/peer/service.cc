@@ -32,6 +32,8 @@ void Answer(const rpc::UnaryCall& call, PassedAnswer answer, v1::ForwardResponse
     return call.Finish(
         MakeStatus(absl::StatusCode::kFailedPrecondition, "this scheduler is not the owner"));
   }
+  // As if the connection had broken.
+  if (answer.in_doubt) return call.Finish(answer.status);
   response->set_status_code(static_cast<int>(answer.status.code()));
   response->set_status_message(std::string(Message(answer.status)));
   response->set_response(std::move(answer.response));
@@ -54,6 +56,15 @@ grpc::ServerUnaryReactor* PeerService::Forward(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* PeerService::Hint(grpc::CallbackServerContext* context,
                                             const v1::HintRequest* request, v1::HintResponse*) {
   for (int32_t domain : request->domains()) engine_.InboxHint(DomainId(domain));
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* PeerService::GetLastBeat(grpc::CallbackServerContext* context,
+                                                   const v1::GetLastBeatRequest*,
+                                                   v1::GetLastBeatResponse* response) {
+  response->set_age_us(absl::ToInt64Microseconds(engine_.SinceBeat()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

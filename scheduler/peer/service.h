@@ -25,6 +25,7 @@ struct PassedRequest {
 
 struct PassedAnswer {
   bool not_owner = false;  // nothing was done: this process does not own the domain
+  bool in_doubt = false;   // whether it was done is not known
   absl::Status status;
   std::string response;  // serialised, when OK
 };
@@ -52,6 +53,9 @@ class PeerService final : public v1::PeerService::CallbackService {
   grpc::ServerUnaryReactor* Hint(grpc::CallbackServerContext* context,
                                  const v1::HintRequest* request,
                                  v1::HintResponse* response) override;
+  grpc::ServerUnaryReactor* GetLastBeat(grpc::CallbackServerContext* context,
+                                        const v1::GetLastBeatRequest* request,
+                                        v1::GetLastBeatResponse* response) override;
   grpc::ServerWriteReactor<v1::ReadLogResponse>* ReadLog(
       grpc::CallbackServerContext* context, const v1::ReadLogRequest* request) override;
 

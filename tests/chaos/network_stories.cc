@@ -34,12 +34,16 @@ absl::Duration CpuTimeOfSchedulers(Fleet& fleet) {
   return bench::CpuTime(pids);
 }
 
-// Under load by a client of another scheduler (what the one that is cut off does to its own clients
-// is told in docs/status.md); the owner that was cut off must have lost the domain.
+// Whom the load's client asks first.
+enum class Client { kOfOwner, kOfAnother };
+
+// The owner that was cut off must have lost the domain.
 absl::StatusOr<bool> WithoutOwner(
-    Stage& stage, const std::function<absl::Status(Machines&, const std::string&)>& fault) {
+    Stage& stage, Client client,
+    const std::function<absl::Status(Machines&, const std::string&)>& fault) {
   PENSTOCK_ASSIGN_OR_RETURN(const std::string owner, Owner(*stage.fleet));
-  const auto load = stage.StartLoad(owner == "scheduler-1" ? 1 : 0);
+  const bool first = (owner == "scheduler-1") == (client == Client::kOfOwner);
+  const auto load = stage.StartLoad(first ? 0 : 1);
   absl::SleepFor(kBefore);
   PENSTOCK_RETURN_IF_ERROR(fault(*stage.fleet->machines(), owner));
   absl::SleepFor(kFault);
@@ -54,16 +58,20 @@ absl::StatusOr<bool> WithoutOwner(
 
 }  // namespace
 
+// A client of the unplugged machine waits until its keepalive gives up, as with any server.
 absl::StatusOr<bool> UnplugOwner(Stage& stage) {
-  return WithoutOwner(
-      stage, [](Machines& machines, const std::string& owner) { return machines.Unplug(owner); });
+  return WithoutOwner(stage, Client::kOfAnother, [](Machines& machines, const std::string& owner) {
+    return machines.Unplug(owner);
+  });
 }
 
+// The owner is well but for its statements: it sends its clients to the other scheduler.
 absl::StatusOr<bool> LoseOwnersStatements(Stage& stage) {
-  return WithoutOwner(stage, [](Machines& machines, const std::string& owner) -> absl::Status {
-    PENSTOCK_RETURN_IF_ERROR(machines.Lose(owner, "database"));
-    return machines.Lose("database", owner);
-  });
+  return WithoutOwner(stage, Client::kOfOwner,
+                      [](Machines& machines, const std::string& owner) -> absl::Status {
+                        PENSTOCK_RETURN_IF_ERROR(machines.Lose(owner, "database"));
+                        return machines.Lose("database", owner);
+                      });
 }
 
 absl::StatusOr<bool> UnplugDatabase(Stage& stage) {

@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Create(Options options, cons
 absl::StatusOr<std::unique_ptr<Connection>> Database::TakeSlot() {
   const SteadyTime deadline = clock_.Steady() + options_.bound;
   MutexLock lock(&mu_);
-  while (idle_.empty() && out_ >= options_.max_connections) {
+  while (!refuses_ && idle_.empty() && out_ >= options_.max_connections) {
     const absl::Duration left = deadline - clock_.Steady();
     if (left <= absl::ZeroDuration()) {
       return MakeStatus(absl::StatusCode::kUnavailable,
@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Database::TakeSlot() {
     }
     freed_.WaitWithTimeout(&mu_, left);
   }
+  if (refuses_) return absl::UnavailableError("the database does not answer this scheduler");
   ++out_;
   if (idle_.empty()) return std::unique_ptr<Connection>();
   std::unique_ptr<Connection> connection = std::move(idle_.back());
@@ -60,6 +61,15 @@ absl::StatusOr<Database::Lease> Database::Borrow() {
     return opened.status();
   }
   return Lease(*this, *std::move(opened));
+}
+
+void Database::Refuse(bool refuse) {
+  {
+    MutexLock lock(&mu_);
+    refuses_ = refuse;
+    freed_.SignalAll();
+  }
+  if (refuse) watchdog_->EndAll();
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Database::OpenForFleet() {

@@ -43,6 +43,10 @@ class Database {
   // Waits for a free one when max_connections are out; UNAVAILABLE after Options::bound, or when
   // the server cannot be reached.
   absl::StatusOr<Lease> Borrow() ABSL_LOCKS_EXCLUDED(mu_);
+  // True: ends what waits for the server or a connection, and refuses until false, all with
+  // UNAVAILABLE. For when it is known to be in vain. A connection that is being opened and those for
+  // the fleet are left alone.
+  void Refuse(bool refuse) ABSL_LOCKS_EXCLUDED(mu_);
   // A connection of one's own, to the fleet DSN, not counted.
   absl::StatusOr<std::unique_ptr<Connection>> OpenForFleet();
 
@@ -61,6 +65,7 @@ class Database {
   Mutex mu_;
   CondVar freed_;
   int out_ ABSL_GUARDED_BY(mu_) = 0;
+  bool refuses_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mu_);  // the last is the freshest
 };
 

@@ -261,6 +261,40 @@ TEST_F(OutageTest, AReloadWhoseOwnAnswerWasLostCanBeRepeated) {
   EXPECT_EQ(again->facts.flush_seq.value(), in_doubt.value() + 1);
 }
 
+TEST_F(OutageTest, WhatWaitsIsGivenUpWhenItIsInVain) {
+  const auto blocker = HoldSessionRow();
+  const auto result = FlushAnd([&] {
+    EXPECT_TRUE(SomeBackend("wait_event_type = 'Lock'"));
+    database_->Refuse(true);
+  });
+  EXPECT_EQ(result.verdict, FlushVerdict::kUnknown) << result.status;
+  PgCatalog catalog(*database_);
+  EXPECT_EQ(catalog.ListNamespaces().status().code(), absl::StatusCode::kUnavailable);
+  database_->Refuse(false);
+  EXPECT_TRUE(catalog.ListNamespaces().ok());
+}
+
+TEST_F(OutageTest, WhoWaitsForAConnectionIsSentAwayWhenItIsInVain) {
+  Options options = OutageOptions();
+  options.max_connections = 1;
+  options.bound = absl::Seconds(60);
+  auto narrow = *Database::Create(options);
+  const auto only = narrow->Borrow();
+  ASSERT_TRUE(only.ok()) << only.status();
+  absl::Status second;
+  const SteadyTime began = RealClock().Steady();
+  std::atomic<bool> asks{false};
+  service::Thread other("other", [&] {
+    asks = true;
+    second = narrow->Borrow().status();
+  });
+  EXPECT_TRUE(Eventually([&] { return asks.load(); }));
+  narrow->Refuse(true);
+  other.Join();
+  EXPECT_EQ(second.code(), absl::StatusCode::kUnavailable);
+  EXPECT_LT(RealClock().Steady() - began, absl::Seconds(30));
+}
+
 TEST_F(OutageTest, AServerThatIsNotThereFailsFlushesForCertain) {
   Options options;
   options.dsn = "host=/nonexistent dbname=none";

@@ -35,6 +35,12 @@ void Watchdog::Disarm(int64_t token) {
   calls_.erase(token);
 }
 
+void Watchdog::EndAll() {
+  MutexLock lock(&mu_);
+  for (const auto& [token, call] : calls_) ::shutdown(call.fd, SHUT_RDWR);
+  calls_.clear();
+}
+
 SteadyTime Watchdog::EndOverdue() {
   const SteadyTime now = clock_.Steady();
   SteadyTime next = SteadyTime::Infinite();

@@ -18,6 +18,9 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
+  // Ends the calls under way now, as if their time were over.
+  void EndAll() ABSL_LOCKS_EXCLUDED(mu_);
+
   // Watches one call from construction to destruction. `fd` stays open that long.
   class Guard {
    public:

@@ -1,0 +1,47 @@
+#pragma once
+// Whether this scheduler alone has lost the database.
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "scheduler/engine/engine.h"
+#include "scheduler/peer/client.h"
+
+namespace penstock::api {
+
+// A scheduler is cut off when its lease has ended because no beat of its own reaches the database,
+// while another one's do: it refuses requests at once, so that clients turn to the others. When the
+// others fare no better, as in an outage of the database, it is not: requests wait, since asking
+// elsewhere would not help. Thread-safe.
+class Isolation {
+ public:
+  // `told` hears of every change, from any thread; it must only hand over. Both references outlive
+  // this; so does whatever `peers` still has under way.
+  Isolation(engine::Engine& engine, peer::Client& peers, std::function<void(bool cut_off)> told)
+      : engine_(engine), peers_(peers), told_(std::move(told)) {}
+
+  // Looks at this scheduler and asks the others, whose answers come later. To be called again and
+  // again, by one thread. Does not block.
+  void Look();
+  bool cut_off() const { return cut_off_.load(); }
+
+ private:
+  struct Round;
+  void Ask(const std::string& address, const std::shared_ptr<Round>& round);
+  void Set(bool cut_off);
+
+  engine::Engine& engine_;
+  peer::Client& peers_;
+  const std::function<void(bool)> told_;
+  std::atomic<bool> asking_{false};
+  std::atomic<bool> cut_off_{false};
+};
+
+// What a scheduler that is cut off answers. UNAVAILABLE: nothing was done.
+absl::Status CutOffError();
+
+}  // namespace penstock::api
