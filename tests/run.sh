@@ -4,9 +4,9 @@
 #
 #   tests/run.sh          the everyday build and its tests
 #   tests/run.sh --ci     also the sanitizer builds with their tests (asan with clang and its checks
-#                         of locks), clang-tidy, the fuzzers from their kept corpora, the long
-#                         simulator run, three minutes of random faults on real processes, and
-#                         machines that lose their links
+#                         of locks), clang-tidy and clang-format, the fuzzers from their kept
+#                         corpora, the long simulator run, three minutes of random faults on real
+#                         processes, and machines that lose their links
 #   --only STAGE,...      only these: dev asan tsan tidy fuzz sim soak; clang = a plain build with it
 #   --no-install          leave the system's packages alone
 set -uo pipefail
@@ -99,6 +99,7 @@ if [ "$install" = yes ]; then
   if has clang || has asan || has tidy || has fuzz; then group=all; else group=tests; fi
   step packages deploy/install-packages.sh "$group"
 fi
+has tidy && check format tests/ci/format.sh
 has dev && build dev && suite dev
 has clang && build clang
 has asan && build asan && suite asan

@@ -42,7 +42,8 @@ int Listen(const std::string& address) {
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   sockaddr_in name{};
   name.sin_family = AF_INET;
-  name.sin_port = htons(static_cast<uint16_t>(std::strtol(address.c_str() + colon + 1, nullptr, 10)));
+  name.sin_port =
+      htons(static_cast<uint16_t>(std::strtol(address.c_str() + colon + 1, nullptr, 10)));
   name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (bind(fd, reinterpret_cast<sockaddr*>(&name), sizeof(name)) != 0 || listen(fd, 16) != 0) {
     std::perror(address.c_str());

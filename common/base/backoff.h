@@ -1,5 +1,6 @@
 #pragma once
-// Exponential back-off with full jitter for reconnecting loops (not for task retries: core/retry.h).
+// Exponential back-off with full jitter for reconnecting loops (not for task retries:
+// core/retry.h).
 #include <algorithm>
 
 #include "absl/time/time.h"

@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define PENSTOCK_CHECK(condition, text)                                                        \
-  do {                                                                                         \
-    if (!(condition)) [[unlikely]] {                                                           \
-      std::fprintf(stderr, "%s:%d: check failed: %s (%s)\n", __FILE__, __LINE__, #condition,   \
-                   text);                                                                      \
-      std::abort();                                                                            \
-    }                                                                                          \
+#define PENSTOCK_CHECK(condition, text)                                                      \
+  do {                                                                                       \
+    if (!(condition)) [[unlikely]] {                                                         \
+      std::fprintf(stderr, "%s:%d: check failed: %s (%s)\n", __FILE__, __LINE__, #condition, \
+                   text);                                                                    \
+      std::abort();                                                                          \
+    }                                                                                        \
   } while (false)

@@ -46,8 +46,8 @@ class CondVar {
   bool WaitWithTimeout(Mutex* mu, absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     std::unique_lock<std::mutex> lock(mu->mu_, std::adopt_lock);
     const auto bounded = timeout < absl::Hours(1) ? timeout : absl::Hours(1);
-    const auto status = cv_.wait_until(
-        lock, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(bounded));
+    const auto status =
+        cv_.wait_until(lock, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(bounded));
     lock.release();
     return status == std::cv_status::timeout;
   }

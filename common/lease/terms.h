@@ -10,10 +10,10 @@ namespace penstock::lease {
 
 // Stored with the database so that every process agrees.
 struct Terms {
-  absl::Duration domain = absl::Seconds(3);     // an owner's lease on its domain
-  absl::Duration session = absl::Seconds(15);   // a worker session's lease on its attempts
-  absl::Duration outage = absl::Seconds(10);    // of the database, ridden out without killing tasks
-  absl::Duration margin = absl::Seconds(1);     // for scheduling delays and clock rates
+  absl::Duration domain = absl::Seconds(3);    // an owner's lease on its domain
+  absl::Duration session = absl::Seconds(15);  // a worker session's lease on its attempts
+  absl::Duration outage = absl::Seconds(10);   // of the database, ridden out without killing tasks
+  absl::Duration margin = absl::Seconds(1);    // for scheduling delays and clock rates
 
   // How often an owner renews, and a session asks.
   absl::Duration domain_renewal() const { return domain / 3; }

@@ -252,8 +252,8 @@ bool MemoryCgroup::SetLimit(int64_t bytes) {
 }
 
 int64_t MemoryCgroup::UsedBytes() const {
-  return NumberIn(ReadText(path_ + (version_ == CgroupVersion::kV2 ? "/memory.current"
-                                                                   : "/memory.usage_in_bytes")));
+  return NumberIn(ReadText(
+      path_ + (version_ == CgroupVersion::kV2 ? "/memory.current" : "/memory.usage_in_bytes")));
 }
 
 int64_t MemoryCgroup::OomKills() const {

@@ -20,9 +20,8 @@ Executor::Executor(const Options& options) : max_queue_(options.max_queue) {
 Executor::~Executor() { Shutdown(Pending::kDrop); }
 
 bool Executor::TryPost(std::function<void()> job) {
-  return Post(std::move(job), [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return queue_.size() < max_queue_;
-  });
+  return Post(std::move(job),
+              [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return queue_.size() < max_queue_; });
 }
 
 bool Executor::TryPostToIdle(std::function<void()> job) {

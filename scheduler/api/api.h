@@ -28,10 +28,10 @@ struct ApiOptions {
   size_t file_queue = 4096;
   int watch_threads = 2;  // run watches
   size_t watch_queue = 50'000;
-  absl::Duration session_term = absl::Seconds(15);  // told to workers
-  absl::Duration dag_ttl = absl::Seconds(1);        // see DagCache
-  int64_t cached_tasks = 2'000'000;                 // see VersionCache
-  std::string version;                              // of this program
+  absl::Duration session_term = absl::Seconds(15);              // told to workers
+  absl::Duration dag_ttl = absl::Seconds(1);                    // see DagCache
+  int64_t cached_tasks = 2'000'000;                             // see VersionCache
+  std::string version;                                          // of this program
   absl::Duration isolation_interval = absl::Milliseconds(200);  // between looks
   Router::Options router;
   ControlService::Options control;

@@ -92,9 +92,9 @@ std::string DescribeRule(const store::TaskRecord& task, const dag::Topology& top
       fmt::format("its trigger rule is {}", dag::ToString(topology.trigger_rule(index)));
   for (size_t i = 0; i < decisive.size(); ++i) {
     const core::TaskRow& up = decisive[i].row;
-    text += fmt::format("{}{} ({})", i == 0 ? "; upstream " : ", ",
-                        topology.spec(static_cast<uint32_t>(up.key.task)).id,
-                        core::ToString(up.state));
+    text +=
+        fmt::format("{}{} ({})", i == 0 ? "; upstream " : ", ",
+                    topology.spec(static_cast<uint32_t>(up.key.task)).id, core::ToString(up.state));
   }
   return text;
 }
@@ -123,15 +123,15 @@ store::TaskRecord Merge(const core::TaskKey& key, const std::optional<store::Tas
 }
 
 std::string DescribeRetry(const store::TaskRecord& task) {
-  return fmt::format("{}; the next attempt may start at {}", OnAttempt("failed", task),
-                     absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
-                                      absl::FromUnixMicros(task.row.retry_at_us),
-                                      absl::UTCTimeZone()));
+  return fmt::format(
+      "{}; the next attempt may start at {}", OnAttempt("failed", task),
+      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromUnixMicros(task.row.retry_at_us),
+                       absl::UTCTimeZone()));
 }
 
 bool EndedByRule(const store::TaskRecord& task) {
-  return task.row.cause == Cause::kNone && (task.row.state == TaskState::kSkipped ||
-                                            task.row.state == TaskState::kUpstreamFailed);
+  return task.row.cause == Cause::kNone &&
+         (task.row.state == TaskState::kSkipped || task.row.state == TaskState::kUpstreamFailed);
 }
 
 bool Decides(dag::TriggerRule rule, core::TaskState ending, core::TaskState upstream) {
@@ -172,9 +172,8 @@ core::Explanation ExplainRow(const store::TaskRecord& task, core::RunState run,
                       "look at its logs; retry the run when the cause is gone");
     case TaskState::kSkipped:
       return Finished(task, Reason::kSkipped,
-                      EndedByRule(task)
-                          ? "was skipped: " + DescribeRule(task, topology, decisive)
-                          : WithCause("was skipped", task));
+                      EndedByRule(task) ? "was skipped: " + DescribeRule(task, topology, decisive)
+                                        : WithCause("was skipped", task));
     case TaskState::kUpstreamFailed:
       return Finished(task, Reason::kUpstreamFailed,
                       "did not run: " + DescribeRule(task, topology, decisive),

@@ -68,8 +68,7 @@ TEST(ExplainRowTest, GivesTheCauseOfAFailure) {
   task.error = "line 1: no '='\nand more";
   EXPECT_EQ(ExplainRow(task, core::RunState::kFailed, topology).sentence,
             "failed on attempt 2 (worker w1): its output is not valid: line 1: no '='");
-  const core::Explanation never =
-      ExplainRow(WaitingTask(kKey), core::RunState::kFailed, topology);
+  const core::Explanation never = ExplainRow(WaitingTask(kKey), core::RunState::kFailed, topology);
   EXPECT_THAT(never.sentence, HasSubstr("the run ended (failed)"));
 }
 

@@ -294,9 +294,8 @@ absl::StatusOr<std::vector<store::TaskRecord>> TaskHandlers::Decisive(
 absl::Status TaskHandlers::ExplainEnded(const Keyed& keyed, v1::Explanation* response) {
   PENSTOCK_ASSIGN_OR_RETURN(const store::RunRecord run, s_.catalog.GetRun(keyed.second.run));
   PENSTOCK_ASSIGN_OR_RETURN(const auto row, s_.catalog.GetTask(keyed.second));
-  PENSTOCK_ASSIGN_OR_RETURN(
-      const core::Explanation explanation,
-      FromRow(keyed, row.value_or(WaitingTask(keyed.second)), run.row.state));
+  PENSTOCK_ASSIGN_OR_RETURN(const core::Explanation explanation,
+                            FromRow(keyed, row.value_or(WaitingTask(keyed.second)), run.row.state));
   SetExplanation(explanation, response);
   return FillInstance(keyed, std::nullopt, response->mutable_instance());
 }

@@ -44,7 +44,8 @@ void Reorder(NamespaceQueue& queue, DagQueue& dag, const Change& change) {
 }  // namespace
 
 bool LineOrder::operator()(const Line* a, const Line* b) const {
-  return std::tuple(-int64_t{a->head_weight}, a->pass, a->run->row.logical_date_us, a->run->row.id) <
+  return std::tuple(-int64_t{a->head_weight}, a->pass, a->run->row.logical_date_us,
+                    a->run->row.id) <
          std::tuple(-int64_t{b->head_weight}, b->pass, b->run->row.logical_date_us, b->run->row.id);
 }
 
@@ -129,8 +130,8 @@ void Admission::List(Line& line, SteadyTime now) {
   share.pass = std::max(share.pass, namespace_pass_);
   line.pass = std::max(line.pass, dag.line_pass);
   if (line.waiting_since_us == 0) line.waiting_since_us = now.micros();
-  line.head_weight = line.run->version->topology().weight(
-      line.run->version->task_at(line.heap.front()));
+  line.head_weight =
+      line.run->version->topology().weight(line.run->version->task_at(line.heap.front()));
   Reorder(queue, dag, [&] {
     if (dag.order.empty()) dag.pass = std::max(dag.pass, queue.pass);
     dag.order.insert(&line);
@@ -251,8 +252,8 @@ void Admission::BeginRound(SteadyTime now) {
 Admission::Candidate Admission::TopOf(WorkClass& cls, NamespaceId ns, NamespaceQueue& queue,
                                       SteadyTime now) const {
   Line* oldest = *queue.age.begin();
-  const bool aged = oldest->waiting_since_us <= now.micros() - ageing_bound_us_ &&
-                    !shares_.at(ns).aged_last;
+  const bool aged =
+      oldest->waiting_since_us <= now.micros() - ageing_bound_us_ && !shares_.at(ns).aged_last;
   Line* best = *(*queue.order.begin())->order.begin();
   return {&cls, ns, &queue, aged ? oldest : best, aged, nullptr};
 }
@@ -342,7 +343,8 @@ void Admission::Charge(ClassId id, Session* session) {
   WorkClass& cls = classes_[id];
   ++cls.live;
   if (!cls.pool.empty()) {
-    if (const auto it = pools_.find(cls.pool); it != pools_.end()) it->second.used += cls.pool_slots;
+    if (const auto it = pools_.find(cls.pool); it != pools_.end())
+      it->second.used += cls.pool_slots;
   }
   if (session != nullptr) sessions_.Charge(*session, cls.demand);
 }
@@ -351,7 +353,8 @@ void Admission::Release(ClassId id, Session* session) {
   WorkClass& cls = classes_[id];
   --cls.live;
   if (!cls.pool.empty()) {
-    if (const auto it = pools_.find(cls.pool); it != pools_.end()) it->second.used -= cls.pool_slots;
+    if (const auto it = pools_.find(cls.pool); it != pools_.end())
+      it->second.used -= cls.pool_slots;
   }
   if (session != nullptr) sessions_.Release(*session, cls.demand);
 }
@@ -378,7 +381,8 @@ Admission::Verdict Admission::JudgePool(const WorkClass& cls, ClassId id) const 
   if (pool->reserved_for && *pool->reserved_for != id) {
     return {Reason::kPoolReserved,
             fmt::format("pool {} keeps its free slots for a task that has waited longer and asks "
-                        "for {}", cls.pool, classes_[*pool->reserved_for].pool_slots),
+                        "for {}",
+                        cls.pool, classes_[*pool->reserved_for].pool_slots),
             {}};
   }
   return {};
@@ -411,7 +415,8 @@ Admission::Verdict Admission::JudgeWorkers(const WorkClass& cls, ClassId id) con
   }
   if (reserved == matching) {
     return {Reason::kWorkerReserved,
-            "the matching worker is kept free for a larger task that has waited longer", {}};
+            "the matching worker is kept free for a larger task that has waited longer",
+            {}};
   }
   return {Reason::kWorkersBusy,
           fmt::format("all slots of the {} matching worker(s) of queue {} are taken", matching,
@@ -428,8 +433,8 @@ Admission::Verdict Admission::Judge(const Run& run, uint32_t task) const {
   const auto line = run.lines.find(id);
   if (line != run.lines.end() && cls.ready > 1) {
     const uint32_t rank = run.version->rank(task);
-    const auto ahead = std::count_if(
-        line->second->heap.begin(), line->second->heap.end(), [&](uint32_t other) {
+    const auto ahead =
+        std::count_if(line->second->heap.begin(), line->second->heap.end(), [&](uint32_t other) {
           return other < rank &&
                  run.instances[run.version->task_at(other)].state == TaskState::kReady;
         });

@@ -49,11 +49,11 @@ struct LineAge {
 // The lines of one DAG.
 struct DagQueue {
   DagId dag;
-  int32_t lines = 0;             // listed or not
+  int32_t lines = 0;                        // listed or not
   absl::btree_set<Line*, LineOrder> order;  // the listed ones
-  double pass = 0;               // grows with each service
-  double line_pass = 0;          // of the last line served
-  int32_t head_weight = 0;       // of the best line; meaningful while some are listed
+  double pass = 0;                          // grows with each service
+  double line_pass = 0;                     // of the last line served
+  int32_t head_weight = 0;                  // of the best line; meaningful while some are listed
 };
 struct DagOrder {
   bool operator()(const DagQueue* a, const DagQueue* b) const;
@@ -63,20 +63,20 @@ struct NamespaceQueue {
   absl::flat_hash_map<DagId, std::unique_ptr<DagQueue>> dags;
   absl::btree_set<DagQueue*, DagOrder> order;  // those with lines
   absl::btree_set<Line*, LineAge> age;
-  double pass = 0;               // of the last DAG served
+  double pass = 0;  // of the last DAG served
 };
 
 // Instances with the same demands.
 struct WorkClass {
   std::string queue;
-  std::string pool;              // "" = none
+  std::string pool;  // "" = none
   int32_t pool_slots = 1;
   Demand demand;
   absl::btree_map<NamespaceId, NamespaceQueue> queues;  // those with listed lines
-  int64_t ready = 0;             // in line, held runs included
-  int64_t held = 0;              // of these, in lines of held runs
+  int64_t ready = 0;                                    // in line, held runs included
+  int64_t held = 0;                                     // of these, in lines of held runs
   int64_t live = 0;
-  uint64_t no_room_at = 0;       // SessionTable::generation() when no session had room; 0 = try
+  uint64_t no_room_at = 0;  // SessionTable::generation() when no session had room; 0 = try
 };
 
 // Not thread-safe; part of a Domain.
@@ -143,7 +143,7 @@ class Admission {
   struct NamespaceShare {
     int32_t weight = 1;
     double pass = 0;
-    bool aged_last = false;      // its last service was that of an aged line
+    bool aged_last = false;  // its last service was that of an aged line
   };
 
   Line& LineOf(Run& run, ClassId cls);
@@ -168,7 +168,7 @@ class Admission {
   absl::flat_hash_map<std::string, ClassId> class_by_key_;
   std::map<std::string, Pool> pools_;
   absl::flat_hash_map<NamespaceId, NamespaceShare> shares_;
-  double namespace_pass_ = 0;    // of the last namespace served
+  double namespace_pass_ = 0;  // of the last namespace served
 };
 
 }  // namespace penstock::core

@@ -33,10 +33,10 @@ namespace penstock::core {
 
 struct DomainOptions {
   lease::Terms terms;
-  int32_t infra_retries = 3;                       // attempts lost to infrastructure, per instance
+  int32_t infra_retries = 3;  // attempts lost to infrastructure, per instance
   absl::Duration ageing_bound = absl::Seconds(60);
-  absl::Duration started_after = absl::Seconds(3); // when `running` is made durable
-  size_t max_rows = 2000;                          // of one flush
+  absl::Duration started_after = absl::Seconds(3);  // when `running` is made durable
+  size_t max_rows = 2000;                           // of one flush
   // What unfinished runs may take in memory, their tasks aside; new ones are refused beyond.
   int64_t max_backlog_bytes = int64_t{512} << 20;
   // When this process first saw each epoch of the domain; bounds how long an older session of a
@@ -100,8 +100,8 @@ class Domain {
   bool AwaitsSessions() const;
 
   // ---- For people ----
-  Explanation Explain(const TaskKey& key) const;   // state kRemoved when there is no such instance
-  std::optional<RunView> ViewRun(RunId run) const; // live runs only
+  Explanation Explain(const TaskKey& key) const;    // state kRemoved when there is no such instance
+  std::optional<RunView> ViewRun(RunId run) const;  // live runs only
   std::optional<TaskView> ViewTask(const TaskKey& key) const;
   std::vector<PoolView> Pools() const;
   std::vector<QueueView> Queues() const;
@@ -117,13 +117,13 @@ class Domain {
   struct Live {
     SessionId session;
     int64_t started_us = 0;
-    uint64_t dispatched_in = 0;       // batch number
-    bool marked = false;              // `running` is durable
-    std::optional<Cause> revoked;     // asked to stop
+    uint64_t dispatched_in = 0;    // batch number
+    bool marked = false;           // `running` is durable
+    std::optional<Cause> revoked;  // asked to stop
   };
   struct DagState {
     DagRow row;
-    int32_t active = 0;                        // running runs
+    int32_t active = 0;  // running runs
     absl::btree_set<RunId> queued;
     absl::btree_set<RunId> running;
   };
@@ -215,9 +215,7 @@ class Domain {
   void SetIntent(Run& run, RunIntent intent, std::string reason, Now now);
 
   // domain_careful.cc
-  bool MayTouch(const Run& run) const {
-    return run.begun && (!careful_ || focus_ == run.row.id);
-  }
+  bool MayTouch(const Run& run) const { return run.begun && (!careful_ || focus_ == run.row.id); }
   std::optional<RunId> DueRun(Now now) const;
   std::optional<RunId> QueuedRun() const;
   void On(RunTurn& e, Now now);
@@ -275,7 +273,7 @@ class Domain {
   absl::flat_hash_map<VersionId, std::shared_ptr<const Version>> versions_;
   absl::btree_map<RunId, std::unique_ptr<Run>> runs_;
   absl::flat_hash_map<TaskKey, Live> live_;
-  absl::flat_hash_map<std::pair<DagId, std::string>, RunId> by_key_;          // live and recent
+  absl::flat_hash_map<std::pair<DagId, std::string>, RunId> by_key_;  // live and recent
   absl::flat_hash_map<std::pair<DagId, std::string>, RunId> by_idempotency_;
   absl::flat_hash_map<std::pair<DagId, int64_t>, RunId> by_logical_date_;
 
@@ -288,16 +286,16 @@ class Domain {
   // Leases of the batch being gathered, or of runs that may not be touched.
   std::vector<std::pair<TaskKey, Cause>> deferred_losses_;
   std::deque<Command> held_commands_;
-  std::vector<RunId> finished_;                             // to be removed after this step
-  std::deque<RunRow> recent_;                               // ended runs that were given a key
+  std::vector<RunId> finished_;  // to be removed after this step
+  std::deque<RunRow> recent_;    // ended runs that were given a key
   absl::btree_set<VersionId> wanted_versions_;
   RunId next_id_;
   int64_t ids_left_ = 0;
-  int64_t backlog_bytes_ = 0;                               // of runs_, by BacklogBytes
+  int64_t backlog_bytes_ = 0;  // of runs_, by BacklogBytes
   bool dispatch_due_ = true;
   bool careful_;
-  std::optional<RunId> focus_;        // in careful mode: what the latest event is about
-  absl::btree_set<RunId> to_begin_;   // in careful mode: wait for their first turn
+  std::optional<RunId> focus_;       // in careful mode: what the latest event is about
+  absl::btree_set<RunId> to_begin_;  // in careful mode: wait for their first turn
 
   Effects out_;
   uint64_t batch_number_ = 1;

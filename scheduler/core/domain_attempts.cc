@@ -85,14 +85,13 @@ bool Domain::JudgeEnding(const Run& run, const Live& live, const AttemptResult& 
   row->tries += 1;
   row->state = again ? TaskState::kUpForRetry : TaskState::kFailed;
   if (again) {
-    row->retry_at_us = absl::ToUnixMicros(
-        now.wall + RetryDelay(retries, row->tries, row->key, row->attempt));
+    row->retry_at_us =
+        absl::ToUnixMicros(now.wall + RetryDelay(retries, row->tries, row->key, row->attempt));
   }
   return true;
 }
 
-void Domain::EndAttempt(Run& run, const TaskKey& key, const Live& live, AttemptResult& r,
-                        Now now) {
+void Domain::EndAttempt(Run& run, const TaskKey& key, const Live& live, AttemptResult& r, Now now) {
   const auto task = static_cast<uint32_t>(key.task);
   Instance& inst = run.instances[task];
   TaskRow row;
@@ -118,8 +117,7 @@ void Domain::EndAttempt(Run& run, const TaskKey& key, const Live& live, AttemptR
   const bool never_ran = r.cause == Cause::kHandedBack;
   if (!IsTerminal(row.state) && !never_ran) RecordAttempt(row, charged, r.error);
   if (IsTerminal(row.state) && (!r.output_json.empty() || !r.error.empty())) {
-    out_.batch.outputs.push_back(
-        {key, row.attempt, std::move(r.output_json), std::move(r.error)});
+    out_.batch.outputs.push_back({key, row.attempt, std::move(r.output_json), std::move(r.error)});
   }
   out_.batch.made_progress = true;
   FreeLease(run, key, live);

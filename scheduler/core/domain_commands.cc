@@ -65,8 +65,10 @@ absl::Status Domain::CheckPools(const dag::Topology& topology) const {
     const Pool* pool = admission_.FindPool(s.pool);
     const std::string& task = topology.spec(t).id;
     if (pool == nullptr) {
-      problems += fmt::format("; task {} uses pool {}, which does not exist (create it: penstock "
-                              "pool set {} SLOTS)", task, s.pool, s.pool);
+      problems += fmt::format(
+          "; task {} uses pool {}, which does not exist (create it: penstock "
+          "pool set {} SLOTS)",
+          task, s.pool, s.pool);
     } else if (pool->row.slots > 0 && s.pool_slots > pool->row.slots) {
       problems += fmt::format("; task {} asks for {} slots of pool {}, which has {}", task,
                               s.pool_slots, s.pool, pool->row.slots);
@@ -82,7 +84,8 @@ absl::Status Domain::CheckBacklog(const CreateRuns& c) const {
   if (bytes <= options_.max_backlog_bytes) return absl::OkStatus();
   return Refuse(absl::StatusCode::kResourceExhausted,
                 fmt::format("{} runs of this domain are unfinished, which is all that it takes: "
-                            "submit more when some have ended", runs_.size()));
+                            "submit more when some have ended",
+                            runs_.size()));
 }
 
 const Run* Domain::FindByKeys(const NewRun& wanted) const {
@@ -91,8 +94,8 @@ const Run* Domain::FindByKeys(const NewRun& wanted) const {
 }
 
 absl::Status Domain::CheckNewRun(const NewRun& wanted, const DagState& dag) const {
-  const bool keyed = !wanted.key.empty() || !wanted.idempotency_key.empty() ||
-                     wanted.logical_date_us != 0;
+  const bool keyed =
+      !wanted.key.empty() || !wanted.idempotency_key.empty() || wanted.logical_date_us != 0;
   if (keyed && wanted.looked_up < loaded_at_) {
     return absl::AbortedError("the keys were looked up before the domain was loaded");
   }

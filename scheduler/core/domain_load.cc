@@ -83,8 +83,7 @@ Run& Domain::AddRun(const RunRow& row, std::shared_ptr<const Version> version) {
   run->ns = dags_[row.dag].row.ns;
   run->info = std::make_shared<const RunInfo>(
       RunInfo{row.id, row.version, row.key, row.logical_date_us, row.params_json});
-  run->counts[static_cast<size_t>(TaskState::kWaiting)] =
-      static_cast<int32_t>(run->task_count());
+  run->counts[static_cast<size_t>(TaskState::kWaiting)] = static_cast<int32_t>(run->task_count());
   run->held = true;
   backlog_bytes_ += BacklogBytes(row.key, row.params_json, row.note);
   AddKeys(row);

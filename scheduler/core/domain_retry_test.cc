@@ -110,7 +110,8 @@ TEST(DomainRetryTest, AfterALoadARetryWaitsForItsLongestDelayAtMost) {
   task.attempt = 1;
   task.tries = 1;
   task.state = TaskState::kUpForRetry;
-  task.retry_at_us = absl::ToUnixMicros(t.now().wall + absl::Hours(5));  // by a clock that was wrong
+  task.retry_at_us =
+      absl::ToUnixMicros(t.now().wall + absl::Hours(5));  // by a clock that was wrong
   t.facts.tasks.push_back(task);
   t.Load();
   t.Worker(1, 10);

@@ -18,8 +18,7 @@ void Domain::On(SessionHello& e, Now now) {
   session.draining = e.draining;
   session.shared = e.shared;
   session.wished = 0;
-  session.trusted_until =
-      std::max(session.trusted_until, now.steady + options_.terms.silence());
+  session.trusted_until = std::max(session.trusted_until, now.steady + options_.terms.silence());
   out_.batch.sessions.push_back(e.info);
   out_.bound.push_back({e.info.id, e.binding});
   for (AttemptResult& result : e.unacknowledged) {

@@ -9,12 +9,18 @@ namespace {
 
 Reason ReasonOfEnding(TaskState state) {
   switch (state) {
-    case TaskState::kSuccess: return Reason::kSuccess;
-    case TaskState::kFailed: return Reason::kFailed;
-    case TaskState::kSkipped: return Reason::kSkipped;
-    case TaskState::kUpstreamFailed: return Reason::kUpstreamFailed;
-    case TaskState::kCancelled: return Reason::kCancelled;
-    default: return Reason::kRemoved;
+    case TaskState::kSuccess:
+      return Reason::kSuccess;
+    case TaskState::kFailed:
+      return Reason::kFailed;
+    case TaskState::kSkipped:
+      return Reason::kSkipped;
+    case TaskState::kUpstreamFailed:
+      return Reason::kUpstreamFailed;
+    case TaskState::kCancelled:
+      return Reason::kCancelled;
+    default:
+      return Reason::kRemoved;
   }
 }
 
@@ -22,32 +28,58 @@ Reason ReasonOfEnding(TaskState state) {
 
 std::string_view ToString(Reason reason) {
   switch (reason) {
-    case Reason::kRunning: return "running";
-    case Reason::kLeased: return "leased";
-    case Reason::kSuccess: return "success";
-    case Reason::kFailed: return "failed";
-    case Reason::kSkipped: return "skipped";
-    case Reason::kUpstreamFailed: return "upstream_failed";
-    case Reason::kCancelled: return "cancelled";
-    case Reason::kRemoved: return "removed";
-    case Reason::kRunQueued: return "run_queued";
-    case Reason::kDagPaused: return "dag_paused";
-    case Reason::kRunHeld: return "run_held";
-    case Reason::kRunQuarantined: return "run_quarantined";
-    case Reason::kVersionLoading: return "version_loading";
-    case Reason::kWaitingUpstream: return "waiting_upstream";
-    case Reason::kRetryAt: return "retry_at";
-    case Reason::kMaxActiveTasks: return "max_active_tasks";
-    case Reason::kBlockedPool: return "blocked_pool";
-    case Reason::kPoolTooSmall: return "pool_too_small";
-    case Reason::kPoolMissing: return "pool_missing";
-    case Reason::kPoolReserved: return "pool_reserved";
-    case Reason::kNoWorker: return "no_worker";
-    case Reason::kNoMatchingWorker: return "no_matching_worker";
-    case Reason::kWorkersBusy: return "workers_busy";
-    case Reason::kWorkerReserved: return "worker_reserved";
-    case Reason::kInLine: return "in_line";
-    case Reason::kEnding: return "ending";
+    case Reason::kRunning:
+      return "running";
+    case Reason::kLeased:
+      return "leased";
+    case Reason::kSuccess:
+      return "success";
+    case Reason::kFailed:
+      return "failed";
+    case Reason::kSkipped:
+      return "skipped";
+    case Reason::kUpstreamFailed:
+      return "upstream_failed";
+    case Reason::kCancelled:
+      return "cancelled";
+    case Reason::kRemoved:
+      return "removed";
+    case Reason::kRunQueued:
+      return "run_queued";
+    case Reason::kDagPaused:
+      return "dag_paused";
+    case Reason::kRunHeld:
+      return "run_held";
+    case Reason::kRunQuarantined:
+      return "run_quarantined";
+    case Reason::kVersionLoading:
+      return "version_loading";
+    case Reason::kWaitingUpstream:
+      return "waiting_upstream";
+    case Reason::kRetryAt:
+      return "retry_at";
+    case Reason::kMaxActiveTasks:
+      return "max_active_tasks";
+    case Reason::kBlockedPool:
+      return "blocked_pool";
+    case Reason::kPoolTooSmall:
+      return "pool_too_small";
+    case Reason::kPoolMissing:
+      return "pool_missing";
+    case Reason::kPoolReserved:
+      return "pool_reserved";
+    case Reason::kNoWorker:
+      return "no_worker";
+    case Reason::kNoMatchingWorker:
+      return "no_matching_worker";
+    case Reason::kWorkersBusy:
+      return "workers_busy";
+    case Reason::kWorkerReserved:
+      return "worker_reserved";
+    case Reason::kInLine:
+      return "in_line";
+    case Reason::kEnding:
+      return "ending";
   }
   return "unknown";
 }
@@ -60,7 +92,8 @@ std::string Domain::DescribeUpstream(const Run& run, uint32_t task) const {
     const TaskState state = run.instances[up].state;
     if (IsTerminal(state)) continue;
     if (++open <= 5) {
-      names += fmt::format("{}{} ({})", open > 1 ? ", " : "", topology.spec(up).id, ToString(state));
+      names +=
+          fmt::format("{}{} ({})", open > 1 ? ", " : "", topology.spec(up).id, ToString(state));
     }
   }
   if (open > 5) names += fmt::format(" and {} more", open - 5);
@@ -82,8 +115,8 @@ std::optional<std::pair<Reason, std::string>> Domain::ExplainRun(const Run& run)
     const auto ahead = std::distance(dag.queued.begin(), dag.queued.find(run.row.id));
     return std::pair(Reason::kRunQueued,
                      fmt::format("the run is queued: {} of {} active runs of DAG {} are taken, {} "
-                                 "run(s) ahead", dag.active, dag.row.max_active_runs, dag.row.name,
-                                 ahead));
+                                 "run(s) ahead",
+                                 dag.active, dag.row.max_active_runs, dag.row.name, ahead));
   }
   if (run.row.intent != RunIntent::kNone) {
     return std::pair(Reason::kRunHeld,
@@ -109,14 +142,14 @@ Explanation Domain::Explain(const TaskKey& key) const {
     const Session* session = sessions_.Find(live->second.session);
     const std::string worker = session == nullptr ? "?" : session->info.name;
     e.reason = inst.state == TaskState::kRunning ? Reason::kRunning : Reason::kLeased;
-    e.sentence = inst.state == TaskState::kRunning
-                     ? fmt::format("runs on worker {} (attempt {})", worker, inst.attempt)
-                     : fmt::format("given to worker {} (attempt {}), not started yet", worker,
-                                   inst.attempt);
+    e.sentence =
+        inst.state == TaskState::kRunning
+            ? fmt::format("runs on worker {} (attempt {})", worker, inst.attempt)
+            : fmt::format("given to worker {} (attempt {}), not started yet", worker, inst.attempt);
     if (live->second.revoked) {
       e.reason = Reason::kEnding;
-      e.sentence = fmt::format("asked to stop on worker {}; its slots stay taken until it confirms",
-                               worker);
+      e.sentence =
+          fmt::format("asked to stop on worker {}; its slots stay taken until it confirms", worker);
     }
     return e;
   }
@@ -160,7 +193,8 @@ std::optional<RunView> Domain::ViewRun(RunId run) const {
   view.counts = live->counts;
   constexpr size_t kNamed = 20;
   const bool any = live->count(TaskState::kRunning) + live->count(TaskState::kLeased) +
-                       live->count(TaskState::kFailed) > 0;
+                       live->count(TaskState::kFailed) >
+                   0;
   for (uint32_t t = 0; any && t < live->instances.size(); ++t) {
     const TaskState state = live->instances[t].state;
     if (IsLive(state) && view.running.size() < kNamed) view.running.push_back(static_cast<int>(t));
@@ -269,7 +303,8 @@ std::string Domain::Digest() const {
       text += fmt::format(" {}:{} a={} t={} i={}", t, ToString(state), inst.attempt, inst.tries,
                           inst.infra_tries);
       // A run on its way to an end counts nothing any more.
-      if (!IsTerminal(state) && run->row.intent == RunIntent::kNone) text += fmt::format(" left={} seen={}", inst.remaining, int{inst.seen});
+      if (!IsTerminal(state) && run->row.intent == RunIntent::kNone)
+        text += fmt::format(" left={} seen={}", inst.remaining, int{inst.seen});
     }
     text += '\n';
   }

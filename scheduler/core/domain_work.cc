@@ -13,15 +13,20 @@ constexpr int kSlice = 10'000;  // edges or instances looked at in one call of W
 
 uint8_t SeenBit(TaskState ended) {
   switch (ended) {
-    case TaskState::kSuccess: return kSeenSuccess;
-    case TaskState::kSkipped: return kSeenSkipped;
-    case TaskState::kUpstreamFailed: return kSeenUpstreamFailed;
-    default: return kSeenFailed;  // failed, or cancelled: downstream of it nothing succeeds
+    case TaskState::kSuccess:
+      return kSeenSuccess;
+    case TaskState::kSkipped:
+      return kSeenSkipped;
+    case TaskState::kUpstreamFailed:
+      return kSeenUpstreamFailed;
+    default:
+      return kSeenFailed;  // failed, or cancelled: downstream of it nothing succeeds
   }
 }
 
-// Rows have the wall clock's times, which another owner reads. From here on the steady clock counts:
-// setting a clock moves a timer only where the domain is loaded, and never beyond `at_most`.
+// Rows have the wall clock's times, which another owner reads. From here on the steady clock
+// counts: setting a clock moves a timer only where the domain is loaded, and never beyond
+// `at_most`.
 SteadyTime SteadyTimeOf(int64_t at_us, absl::Duration at_most, Now now) {
   return now.steady +
          std::clamp(absl::FromUnixMicros(at_us) - now.wall, absl::ZeroDuration(), at_most);
@@ -84,8 +89,7 @@ void Domain::RunTimers(Now now) {
 void Domain::ArmRetryTimer(const Run& run, const RetryTime& retry, Now now) {
   const dag::Retries& retries =
       run.version->topology().spec(static_cast<uint32_t>(retry.key.task)).settings->retries;
-  retry_timers_.push(
-      {SteadyTimeOf(retry.at_us, retries.ceiling, now), retry.key, retry.attempt});
+  retry_timers_.push({SteadyTimeOf(retry.at_us, retries.ceiling, now), retry.key, retry.attempt});
 }
 
 void Domain::ArmRunTimer(const Run& run, Now now) {
@@ -368,8 +372,8 @@ void Domain::SweepOne(Run& run, uint32_t task, Now now) {
   live.revoked = cause;
   const Session* session = sessions_.Find(live.session);
   if (session != nullptr && session->binding) {
-    out_.revokes.push_back({live.session, session->binding, {key, run.at(key.task).attempt},
-                            cause});
+    out_.revokes.push_back(
+        {live.session, session->binding, {key, run.at(key.task).attempt}, cause});
   }
 }
 
@@ -460,8 +464,12 @@ void Domain::LeaseTo(const Admission::Pick& pick, Now now) {
   out_.batch.dispatches.push_back(
       {key, inst.attempt, inst.tries, inst.infra_tries, session.info.id, leap, fresh});
   const bool names_outputs = run.version->outputs_of(pick.task) != nullptr;
-  out_.assigns.push_back({session.info.id, session.binding, {key, inst.attempt}, inst.tries + 1,
-                          run.info, names_outputs ? run.version : nullptr});
+  out_.assigns.push_back({session.info.id,
+                          session.binding,
+                          {key, inst.attempt},
+                          inst.tries + 1,
+                          run.info,
+                          names_outputs ? run.version : nullptr});
   Touch(run);
   if (run.version->topology().dag().max_active_tasks > 0) UpdateHold(run, now);
 }

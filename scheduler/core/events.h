@@ -60,17 +60,17 @@ struct SessionHello {
   std::vector<AttemptResult> unacknowledged;
   int32_t credits = 0;
   bool draining = false;
-  bool shared = false;               // serves several domains: gets unused credits back
+  bool shared = false;  // serves several domains: gets unused credits back
 };
-struct BindingClosed {               // the stream is gone; the lease goes on
+struct BindingClosed {  // the stream is gone; the lease goes on
   SessionId session;
   BindingId binding;
 };
-struct SessionConfirmed {            // last renewal confirmed to the session
+struct SessionConfirmed {  // last renewal confirmed to the session
   SessionId session;
   SteadyTime at;
 };
-struct SessionDead {                 // proven: by its guardian, or by a later life of the worker
+struct SessionDead {  // proven: by its guardian, or by a later life of the worker
   SessionId session;
 };
 struct CreditsGranted {
@@ -99,10 +99,10 @@ struct SessionDraining {
 
 struct NewRun {
   DagId dag;
-  std::string key;                   // "" = "run-<id>"
+  std::string key;  // "" = "run-<id>"
   std::string idempotency_key;
   int64_t logical_date_us = 0;
-  std::string params_json;           // resolved against the version's declaration
+  std::string params_json;  // resolved against the version's declaration
   std::string note;
   // When the database was last asked for runs with these keys, on this process' clock. A domain
   // knows the keys of live and recent runs only, so a look-up from before its load is too old:
@@ -110,7 +110,7 @@ struct NewRun {
   SteadyTime looked_up;
 };
 struct CreateRuns {
-  std::vector<NewRun> runs;          // all or none
+  std::vector<NewRun> runs;  // all or none
 };
 struct CancelRun {
   RunId run;
@@ -121,7 +121,7 @@ struct RetryRun {
   // when it has ended (again) since they were read: read them anew.
   std::shared_ptr<const DomainFacts> loaded;
 };
-struct ApplyDag {                    // new DAG, or a new version of one
+struct ApplyDag {  // new DAG, or a new version of one
   DagRow dag;
   std::shared_ptr<const dag::Topology> topology;
 };
@@ -148,10 +148,10 @@ using CommandBody = std::variant<CreateRuns, CancelRun, RetryRun, ApplyDag, SetD
                                  SetPool, DeletePool, AddNamespace, DrainWorker>;
 
 struct Command {
-  CommandId id;                      // 0 = nobody waits
+  CommandId id;  // 0 = nobody waits
   CommandBody body;
-  std::string actor;                 // who asks, for the audit log
-  int64_t inbox_id = 0;              // the inbox row that it consumes; 0 = none
+  std::string actor;     // who asks, for the audit log
+  int64_t inbox_id = 0;  // the inbox row that it consumes; 0 = none
 };
 
 // ---- Events from the carrier ----
@@ -219,7 +219,7 @@ struct SessionBound {
   SessionId session;
   BindingId binding;
 };
-struct EndSession {                  // the session is lost: it must start another one
+struct EndSession {  // the session is lost: it must start another one
   SessionId session;
 };
 struct AskDrain {
@@ -228,10 +228,10 @@ struct AskDrain {
 struct Reply {
   CommandId command;
   absl::Status status;
-  std::vector<RunRow> runs;          // CreateRuns, CancelRun, RetryRun
-  std::vector<bool> existed;         // CreateRuns: met a live run with the same idempotency key
-  int32_t sessions = 0;              // DrainWorker
-  bool in_doubt = false;             // with an error: whether it was decided is not known
+  std::vector<RunRow> runs;   // CreateRuns, CancelRun, RetryRun
+  std::vector<bool> existed;  // CreateRuns: met a live run with the same idempotency key
+  int32_t sessions = 0;       // DrainWorker
+  bool in_doubt = false;      // with an error: whether it was decided is not known
 };
 
 struct Effects {
@@ -245,7 +245,7 @@ struct Effects {
   std::vector<EndSession> ended;
   std::vector<AskDrain> drains;
   std::vector<Reply> replies;
-  std::vector<RunId> changed_runs;   // for watches; may repeat
+  std::vector<RunId> changed_runs;  // for watches; may repeat
   // All sessions are to say hello again: results that were left alone count now.
   bool resync = false;
   bool nothing() const {

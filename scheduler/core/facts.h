@@ -29,7 +29,7 @@ struct TaskKey {
 struct NamespaceRow {
   NamespaceId id;
   std::string name;
-  int32_t weight = 1;               // fair share within the domain, >= 1
+  int32_t weight = 1;  // fair share within the domain, >= 1
 };
 
 struct DagRow {
@@ -37,12 +37,12 @@ struct DagRow {
   NamespaceId ns;
   std::string name;
   bool paused = false;
-  VersionId version;                // current one, used by new runs
-  int32_t max_active_runs = 16;     // of the current version; 0 = unlimited
+  VersionId version;             // current one, used by new runs
+  int32_t max_active_runs = 16;  // of the current version; 0 = unlimited
 };
 
 struct PoolRow {
-  std::string name;                 // unique in the domain
+  std::string name;  // unique in the domain
   int32_t slots = 0;
   std::string description;
 };
@@ -51,15 +51,15 @@ struct RunRow {
   RunId id;
   DagId dag;
   VersionId version;
-  std::string key;                  // unique in the DAG
-  std::string idempotency_key;      // unique in the DAG when not empty
-  int64_t logical_date_us = 0;      // unique in the DAG when not 0
-  std::string params_json;          // "" = {}
+  std::string key;              // unique in the DAG
+  std::string idempotency_key;  // unique in the DAG when not empty
+  int64_t logical_date_us = 0;  // unique in the DAG when not 0
+  std::string params_json;      // "" = {}
   std::string note;
   RunState state = RunState::kQueued;
   RunIntent intent = RunIntent::kNone;
-  std::string reason;               // why it failed, or why it is quarantined
-  bool quarantined = false;         // nothing of it is scheduled until a user cancels or retries it
+  std::string reason;        // why it failed, or why it is quarantined
+  bool quarantined = false;  // nothing of it is scheduled until a user cancels or retries it
   int64_t created_us = 0;
   int64_t started_us = 0;
   int64_t finished_us = 0;
@@ -69,13 +69,13 @@ struct RunRow {
 struct TaskRow {
   TaskKey key;
   TaskState state = TaskState::kWaiting;
-  int32_t attempt = 0;              // fencing number of the latest attempt; never reset
-  int32_t tries = 0;                // attempts charged to the user's retries since the last clear
-  int32_t infra_tries = 0;          // attempts lost to infrastructure since the last clear
-  SessionId session;                // of the latest attempt
+  int32_t attempt = 0;      // fencing number of the latest attempt; never reset
+  int32_t tries = 0;        // attempts charged to the user's retries since the last clear
+  int32_t infra_tries = 0;  // attempts lost to infrastructure since the last clear
+  SessionId session;        // of the latest attempt
   int64_t started_us = 0;
   int64_t finished_us = 0;
-  int64_t retry_at_us = 0;          // with kUpForRetry
+  int64_t retry_at_us = 0;  // with kUpForRetry
   Cause cause = Cause::kNone;
   int32_t exit_code = 0;
   int32_t signal = 0;
@@ -90,8 +90,8 @@ struct SessionInfo {
   std::string group;
   std::vector<std::string> queues;
   std::map<std::string, std::string> labels;
-  int64_t cpu_millis = 0;           // 0 = not limited
-  int64_t memory_bytes = 0;         // 0 = not limited
+  int64_t cpu_millis = 0;    // 0 = not limited
+  int64_t memory_bytes = 0;  // 0 = not limited
   std::map<std::string, int64_t> custom_resources;
   int32_t slots = 0;
   int64_t started_us = 0;
@@ -108,7 +108,7 @@ struct SessionRow {
 struct DomainFacts {
   DomainId domain;
   Epoch epoch;
-  FlushSeq flush_seq;               // of the fence row that this load wrote
+  FlushSeq flush_seq;  // of the fence row that this load wrote
   Incarnation incarnation;
   int32_t loads_without_progress = 0;  // this load included, if an owner ended before it
   int32_t first_attempt = 0;           // attempts of the domain's present life have higher numbers
@@ -117,8 +117,8 @@ struct DomainFacts {
   std::vector<NamespaceRow> namespaces;
   std::vector<DagRow> dags;
   std::vector<PoolRow> pools;
-  std::vector<RunRow> runs;         // live (not terminal) runs, by id
-  std::vector<TaskRow> tasks;       // of those runs, by key
+  std::vector<RunRow> runs;    // live (not terminal) runs, by id
+  std::vector<TaskRow> tasks;  // of those runs, by key
   std::vector<SessionRow> sessions;
 };
 

@@ -37,8 +37,8 @@ class FleetJudge {
   };
   struct Verdict {
     std::vector<DomainId> take;
-    std::vector<DomainId> hand_over;   // the fleet is uneven: others have fewer
-    std::vector<SchedulerId> dead;     // with nothing left to own: their rows can go
+    std::vector<DomainId> hand_over;  // the fleet is uneven: others have fewer
+    std::vector<SchedulerId> dead;    // with nothing left to own: their rows can go
   };
 
   explicit FleetJudge(Options options) : options_(options) {}

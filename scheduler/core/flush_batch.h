@@ -13,7 +13,7 @@ namespace penstock::core {
 // kUpForRetry (retry_at_us set), or kWaiting (handed back or lost: ready again at once). The row's
 // session is the attempt's and stays.
 struct Completion {
-  TaskRow row;                      // as it will be
+  TaskRow row;  // as it will be
 };
 
 // Decides an instance that is not live: skipped, upstream_failed, cancelled, success (a noop that
@@ -23,17 +23,17 @@ struct Completion {
 struct Decision {
   TaskKey key;
   TaskState state = TaskState::kWaiting;
-  int32_t attempt = 0;              // unchanged by the decision
+  int32_t attempt = 0;  // unchanged by the decision
   int32_t tries = 0;
   int32_t infra_tries = 0;
   Cause cause = Cause::kNone;
-  int64_t finished_us = 0;          // 0 with kWaiting
+  int64_t finished_us = 0;  // 0 with kWaiting
 };
 
 // Leases an instance to a session. Expects the row's attempt to be attempt - 1 (no row when
 // attempt is 1) and the state waiting or up_for_retry. What is not named here becomes 0. `leap`:
-// the first attempt in a new life of the domain; expects any lower number, or no row. `fresh`: expects
-// no row, whatever the attempt's number.
+// the first attempt in a new life of the domain; expects any lower number, or no row. `fresh`:
+// expects no row, whatever the attempt's number.
 struct Dispatch {
   TaskKey key;
   int32_t attempt = 0;
@@ -53,8 +53,8 @@ struct StartedMark {
 
 // Insert-only: attempts that were followed, or will be followed, by another one.
 struct AttemptRecord {
-  TaskRow row;                      // attempt, times, cause, usage; state kFailed or kCancelled
-  bool charged = false;             // to the user's retries
+  TaskRow row;           // attempt, times, cause, usage; state kFailed or kCancelled
+  bool charged = false;  // to the user's retries
   std::string error;
 };
 
@@ -62,8 +62,8 @@ struct AttemptRecord {
 struct TaskOutput {
   TaskKey key;
   int32_t attempt = 0;
-  std::string output_json;          // "" = none
-  std::string error;                // "" = none
+  std::string output_json;  // "" = none
+  std::string error;        // "" = none
 };
 
 // New state of a run that exists. Expects it not to be terminal, unless `by_user`.
@@ -80,7 +80,7 @@ struct RunUpdate {
 
 struct DagUpdate {
   DagRow dag;
-  bool deleted = false;             // its runs stay until retention; the name becomes free
+  bool deleted = false;  // its runs stay until retention; the name becomes free
 };
 
 struct PoolUpdate {
@@ -90,14 +90,14 @@ struct PoolUpdate {
 
 // Who did what: user actions only.
 struct AuditRecord {
-  std::string action;               // "run.cancel"
-  std::string subject;              // "orders_daily/run-7"
-  std::string actor;                // "" until access control exists
+  std::string action;   // "run.cancel"
+  std::string subject;  // "orders_daily/run-7"
+  std::string actor;    // "" until access control exists
   int64_t at_us = 0;
 };
 
 struct FlushBatch {
-  std::vector<SessionInfo> sessions;        // upserted, and their hello in this epoch recorded
+  std::vector<SessionInfo> sessions;  // upserted, and their hello in this epoch recorded
   std::vector<RunRow> new_runs;
   std::vector<DagUpdate> dags;
   std::vector<PoolUpdate> pools;
@@ -107,10 +107,10 @@ struct FlushBatch {
   std::vector<StartedMark> started;
   std::vector<AttemptRecord> attempts;
   std::vector<TaskOutput> outputs;
-  std::vector<RunUpdate> run_updates;       // one per run and flush
+  std::vector<RunUpdate> run_updates;  // one per run and flush
   std::vector<AuditRecord> audit;
-  std::vector<int64_t> inbox_done;          // consumed inbox rows
-  bool made_progress = false;               // resets the poison counter
+  std::vector<int64_t> inbox_done;  // consumed inbox rows
+  bool made_progress = false;       // resets the poison counter
 
   bool empty() const {
     return sessions.empty() && new_runs.empty() && dags.empty() && pools.empty() &&

@@ -37,8 +37,8 @@ enum class FlushVerdict {
 
 struct FlushResult {
   FlushVerdict verdict = FlushVerdict::kFailed;
-  absl::Status status;              // OK with kCommitted, else what happened
-  RunId culprit;                    // with kRejected: the run whose row refused; 0 = not known
+  absl::Status status;  // OK with kCommitted, else what happened
+  RunId culprit;        // with kRejected: the run whose row refused; 0 = not known
 };
 
 // A load that found its place in the fence. `in_doubt_committed` answers the question asked.
@@ -53,7 +53,7 @@ class OwnerProtocol {
   struct Options {
     DomainId domain;
     DomainOptions core;
-    size_t max_queue = 200'000;     // events and commands that wait; more are refused
+    size_t max_queue = 200'000;  // events and commands that wait; more are refused
     // Takeovers, and reloads after refused flushes, without progress before inputs go one by one.
     int careful_after = 2;
     // What ended the last process comes again after a load: most of it at once, or with hellos and
@@ -61,7 +61,7 @@ class OwnerProtocol {
     absl::Duration probation = absl::Seconds(3);
     // ... and the rest when sessions that stay away are given up, or a worker has come back.
     absl::Duration settled() const { return core.terms.takeover_wait() + probation; }
-    int long_care_after = 4;        // loads without progress before care lasts until then
+    int long_care_after = 4;  // loads without progress before care lasts until then
   };
   // `known`: the last flush of the domain that this process knows to be committed; 0 = none.
   struct TakeOver {
@@ -77,11 +77,23 @@ class OwnerProtocol {
     bool waited = false;
     bool refused = false;
   };
-  struct Flush { Epoch epoch; FlushSeq seq; const FlushBatch* batch; };  // until OnFlushed
-  struct TakeIds { Epoch epoch; int64_t count; };
-  struct Release { Epoch epoch; };
+  struct Flush {
+    Epoch epoch;
+    FlushSeq seq;
+    const FlushBatch* batch;
+  };  // until OnFlushed
+  struct TakeIds {
+    Epoch epoch;
+    int64_t count;
+  };
+  struct Release {
+    Epoch epoch;
+  };
   // Make it durable what is about to be applied, before it is: a Suspicion as text.
-  struct Note { Epoch epoch; std::string suspect; };
+  struct Note {
+    Epoch epoch;
+    std::string suspect;
+  };
   using Request = std::variant<TakeOver, Reload, Flush, TakeIds, Release, Note>;
 
   OwnerProtocol(Options options, uint64_t seed);
@@ -177,30 +189,30 @@ class OwnerProtocol {
   const Options options_;
   Backoff backoff_;
   std::unique_ptr<Domain> domain_;
-  std::deque<Event> queue_;                // not applied yet
-  std::vector<Command> applied_;           // in the batch being gathered
+  std::deque<Event> queue_;                  // not applied yet
+  std::vector<Command> applied_;             // in the batch being gathered
   std::vector<Command> in_flight_commands_;  // in the batch being flushed, or in doubt
-  std::optional<Effects> in_flight_;       // of the batch being flushed, or in doubt
+  std::optional<Effects> in_flight_;         // of the batch being flushed, or in doubt
   std::vector<Effects> deliveries_;
   absl::btree_map<Epoch, SteadyTime> epochs_seen_;
   absl::flat_hash_map<SessionId, SteadyTime> trust_;
-  absl::flat_hash_map<RunId, std::string> quarantine_;        // not in the runs' rows yet
+  absl::flat_hash_map<RunId, std::string> quarantine_;    // not in the runs' rows yet
   absl::flat_hash_map<std::string, SteadyTime> refused_;  // suspects, and until when
-  Suspicion noted_;                        // what is durable
-  Suspicion noting_;                       // what it is to be
-  std::vector<std::string> former_;        // suspects that one process ended at
-  SteadyTime loaded_at_;                   // or, in careful mode, the last run has begun
+  Suspicion noted_;                                       // what is durable
+  Suspicion noting_;                                      // what it is to be
+  std::vector<std::string> former_;                       // suspects that one process ended at
+  SteadyTime loaded_at_;  // or, in careful mode, the last run has begun
   Busy busy_ = Busy::kNo;
   Epoch epoch_;
   Epoch seen_epoch_;
-  Epoch released_;                         // the latest epoch that we let go of
+  Epoch released_;  // the latest epoch that we let go of
   FlushSeq seq_;
   FlushSeq in_doubt_;
   int64_t generation_ = 0;
-  uint64_t taken_ = 0;                     // batches taken from the domain
-  uint64_t covered_ = 0;                   // of these, committed
+  uint64_t taken_ = 0;    // batches taken from the domain
+  uint64_t covered_ = 0;  // of these, committed
   int64_t wanted_ids_ = 0;
-  SteadyTime not_before_;                  // back-off of loads
+  SteadyTime not_before_;  // back-off of loads
   bool reload_due_ = false;
   bool waits_ = false;  // the reload comes when leases have ended
   bool wanted_ = false;
@@ -208,8 +220,8 @@ class OwnerProtocol {
   bool lost_ = false;
   bool careful_ = false;
   bool long_care_ = false;
-  bool progress_ = false;                  // of the batch being flushed
-  bool rejected_ = false;                  // the last flush was
+  bool progress_ = false;  // of the batch being flushed
+  bool rejected_ = false;  // the last flush was
   std::string trouble_;
 };
 

@@ -23,16 +23,20 @@ inline constexpr uint8_t kSeenSkipped = 8;
 
 // 12 bytes: a million waiting instances are 12 MB.
 struct Instance {
-  uint32_t remaining = 0;        // relevant upstream instances that have not been counted as done
-  int32_t attempt = 0;           // fencing number of the latest attempt
-  uint16_t tries = 0;            // charged to the user's retries
+  uint32_t remaining = 0;  // relevant upstream instances that have not been counted as done
+  int32_t attempt = 0;     // fencing number of the latest attempt
+  uint16_t tries = 0;      // charged to the user's retries
   uint8_t infra_tries = 0;
   TaskState state : 4 = TaskState::kWaiting;
   uint8_t seen : 4 = 0;
 
   dag::UpstreamView View(uint32_t total) const {
-    return {total, remaining, (seen & kSeenSuccess) != 0, (seen & kSeenFailed) != 0,
-            (seen & kSeenUpstreamFailed) != 0, (seen & kSeenSkipped) != 0};
+    return {total,
+            remaining,
+            (seen & kSeenSuccess) != 0,
+            (seen & kSeenFailed) != 0,
+            (seen & kSeenUpstreamFailed) != 0,
+            (seen & kSeenSkipped) != 0};
   }
 };
 static_assert(sizeof(Instance) == 12);
@@ -44,7 +48,7 @@ struct Run;
 // instance is not ready any more are dropped when they surface.
 struct Line {
   Run* run = nullptr;
-  DagQueue* dag = nullptr;       // admission's
+  DagQueue* dag = nullptr;  // admission's
   ClassId cls = 0;
   std::vector<uint32_t> heap;
   uint32_t ready = 0;            // instances in line
@@ -67,25 +71,25 @@ struct Run {
   std::shared_ptr<const RunInfo> info;
   std::shared_ptr<const Version> version;
   std::vector<Instance> instances;
-  std::vector<bool> propagated;          // the ending has been counted by all downstream
+  std::vector<bool> propagated;  // the ending has been counted by all downstream
   absl::flat_hash_map<ClassId, std::unique_ptr<Line>> lines;
   std::array<int32_t, kTaskStateCount> counts{};
-  std::vector<uint32_t> parked;          // endings that wait until the run is initialised
-  uint32_t next_unjudged = 0;            // instances from here on are not initialised yet
-  uint32_t sweep = 0;                    // cursor of the intent's sweep over the instances
+  std::vector<uint32_t> parked;  // endings that wait until the run is initialised
+  uint32_t next_unjudged = 0;    // instances from here on are not initialised yet
+  uint32_t sweep = 0;            // cursor of the intent's sweep over the instances
   bool sweeping = false;
-  bool cleared = false;                  // there may be rows of instances that had no attempt
-  std::vector<bool> clearing;            // of kRetry: cleared, or downstream of such
+  bool cleared = false;                     // there may be rows of instances that had no attempt
+  std::vector<bool> clearing;               // of kRetry: cleared, or downstream of such
   absl::flat_hash_set<uint32_t> timed_out;  // skipped because the run's timeout passed
-  int32_t live = 0;                      // leased or running
-  int32_t pending_propagations = 0;      // endings not yet counted by all downstream
-  bool held = false;                     // its lines are out of the order
-  bool finished = false;                 // ended; goes when the current step is over
+  int32_t live = 0;                         // leased or running
+  int32_t pending_propagations = 0;         // endings not yet counted by all downstream
+  bool held = false;                        // its lines are out of the order
+  bool finished = false;                    // ended; goes when the current step is over
   // Work on it has begun. One that is quarantined when the domain is loaded is left alone: it keeps
   // its leases and what they hold of limits, and what comes for it is not taken.
   bool begun = false;
-  std::vector<RetryTime> retries;        // of the load, until it begins
-  uint64_t new_run_batch = 0;            // the batch that holds its new row, and where
+  std::vector<RetryTime> retries;  // of the load, until it begins
+  uint64_t new_run_batch = 0;      // the batch that holds its new row, and where
   size_t new_run_index = 0;
 
   uint32_t task_count() const { return version->topology().task_count(); }

@@ -32,18 +32,18 @@ struct Demand {
 
 struct Session {
   SessionInfo info;
-  BindingId binding;                 // 0 = not bound: has not said hello to this owner
+  BindingId binding;  // 0 = not bound: has not said hello to this owner
   int32_t credits = 0;
   bool draining = false;
   bool shared = false;
-  bool lost = false;                 // given up; stays until its last lease has been taken back
-  SteadyTime trusted_until;          // lost from then on, connected or not
+  bool lost = false;         // given up; stays until its last lease has been taken back
+  SteadyTime trusted_until;  // lost from then on, connected or not
   absl::btree_set<TaskKey> leases;
   int64_t used_cpu_millis = 0;
   int64_t used_memory_bytes = 0;
   std::map<std::string, int64_t> used_custom;
   std::optional<ClassId> reserved_for;  // one large task waits for this session to empty
-  int32_t wished = 0;                // last wish sent to it
+  int32_t wished = 0;                   // last wish sent to it
 
   bool usable() const { return static_cast<bool>(binding) && !draining && !lost; }
   bool Serves(const Demand& demand) const;       // queue and labels

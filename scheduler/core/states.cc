@@ -20,10 +20,10 @@ constexpr uint16_t kEndings =
 constexpr std::array<uint16_t, kTaskStateCount> kByItself = {
     /* waiting         */ static_cast<uint16_t>(Set(kReady) | kEndings),
     /* ready           */ static_cast<uint16_t>(Set(kWaiting, kLeased) | kEndings),
-    /* leased          */ static_cast<uint16_t>(Set(kWaiting, kReady, kRunning, kUpForRetry,
-                                                    kDeferred) | kEndings),
-    /* running         */ static_cast<uint16_t>(Set(kWaiting, kReady, kUpForRetry, kDeferred) |
-                                                kEndings),
+    /* leased          */
+    static_cast<uint16_t>(Set(kWaiting, kReady, kRunning, kUpForRetry, kDeferred) | kEndings),
+    /* running         */
+    static_cast<uint16_t>(Set(kWaiting, kReady, kUpForRetry, kDeferred) | kEndings),
     /* success         */ 0,
     /* failed          */ 0,
     /* skipped         */ 0,
@@ -46,49 +46,80 @@ bool TransitionAllowed(TaskState from, TaskState to, bool by_user) {
 
 std::string_view ToString(TaskState state) {
   switch (state) {
-    case kWaiting: return "waiting";
-    case kReady: return "ready";
-    case kLeased: return "leased";
-    case kRunning: return "running";
-    case kSuccess: return "success";
-    case kFailed: return "failed";
-    case kSkipped: return "skipped";
-    case kUpstreamFailed: return "upstream_failed";
-    case kUpForRetry: return "up_for_retry";
-    case kDeferred: return "deferred";
-    case kCancelled: return "cancelled";
-    case kRemoved: return "removed";
+    case kWaiting:
+      return "waiting";
+    case kReady:
+      return "ready";
+    case kLeased:
+      return "leased";
+    case kRunning:
+      return "running";
+    case kSuccess:
+      return "success";
+    case kFailed:
+      return "failed";
+    case kSkipped:
+      return "skipped";
+    case kUpstreamFailed:
+      return "upstream_failed";
+    case kUpForRetry:
+      return "up_for_retry";
+    case kDeferred:
+      return "deferred";
+    case kCancelled:
+      return "cancelled";
+    case kRemoved:
+      return "removed";
   }
   return "unknown";
 }
 
 std::string_view ToString(RunState state) {
   switch (state) {
-    case RunState::kQueued: return "queued";
-    case RunState::kRunning: return "running";
-    case RunState::kSuccess: return "success";
-    case RunState::kFailed: return "failed";
-    case RunState::kCancelled: return "cancelled";
+    case RunState::kQueued:
+      return "queued";
+    case RunState::kRunning:
+      return "running";
+    case RunState::kSuccess:
+      return "success";
+    case RunState::kFailed:
+      return "failed";
+    case RunState::kCancelled:
+      return "cancelled";
   }
   return "unknown";
 }
 
 std::string_view ToString(Cause cause) {
   switch (cause) {
-    case Cause::kNone: return "none";
-    case Cause::kExitCode: return "exit code";
-    case Cause::kSignal: return "signal";
-    case Cause::kTimeout: return "timeout";
-    case Cause::kOutOfMemory: return "out of memory";
-    case Cause::kLeaseLost: return "lease lost";
-    case Cause::kWorkerLost: return "worker lost";
-    case Cause::kCancelled: return "cancelled";
-    case Cause::kRunTimeout: return "run timeout";
-    case Cause::kSpawnFailed: return "spawn failed";
-    case Cause::kOutputInvalid: return "output invalid";
-    case Cause::kExpression: return "expression error";
-    case Cause::kHandedBack: return "handed back";
-    case Cause::kSkipRequested: return "skip requested";
+    case Cause::kNone:
+      return "none";
+    case Cause::kExitCode:
+      return "exit code";
+    case Cause::kSignal:
+      return "signal";
+    case Cause::kTimeout:
+      return "timeout";
+    case Cause::kOutOfMemory:
+      return "out of memory";
+    case Cause::kLeaseLost:
+      return "lease lost";
+    case Cause::kWorkerLost:
+      return "worker lost";
+    case Cause::kCancelled:
+      return "cancelled";
+    case Cause::kRunTimeout:
+      return "run timeout";
+    case Cause::kSpawnFailed:
+      return "spawn failed";
+    case Cause::kOutputInvalid:
+      return "output invalid";
+    case Cause::kExpression:
+      return "expression error";
+    case Cause::kHandedBack:
+      return "handed back";
+    case Cause::kSkipRequested:
+      return "skip requested";
   }
   return "unknown";
 }

@@ -7,23 +7,23 @@ namespace penstock::core {
 
 // The numbers are stored in the database: append, never renumber.
 enum class TaskState : uint8_t {
-  kWaiting = 0,         // for upstream tasks; has no row unless it was cleared
-  kReady = 1,           // in line; never stored
-  kLeased = 2,          // given to a session, durable
-  kRunning = 3,         // known to have started; stored only for attempts that live for seconds
+  kWaiting = 0,  // for upstream tasks; has no row unless it was cleared
+  kReady = 1,    // in line; never stored
+  kLeased = 2,   // given to a session, durable
+  kRunning = 3,  // known to have started; stored only for attempts that live for seconds
   kSuccess = 4,
   kFailed = 5,
   kSkipped = 6,
   kUpstreamFailed = 7,
-  kUpForRetry = 8,      // waiting again, until a stored time
-  kDeferred = 9,        // waits on an event, holds no slot
+  kUpForRetry = 8,  // waiting again, until a stored time
+  kDeferred = 9,    // waits on an event, holds no slot
   kCancelled = 10,
   kRemoved = 11,
 };
 inline constexpr int kTaskStateCount = 12;
 
 enum class RunState : uint8_t {
-  kQueued = 0,          // behind max_active_runs
+  kQueued = 0,  // behind max_active_runs
   kRunning = 1,
   kSuccess = 2,
   kFailed = 3,
@@ -52,9 +52,9 @@ enum class Cause : uint8_t {
 // do follows from the rows themselves, so no cursor is stored (docs/adr/0005).
 enum class RunIntent : uint8_t {
   kNone = 0,
-  kCancel = 1,          // unfinished instances become cancelled
-  kTimeout = 2,         // unfinished instances become skipped, the run fails
-  kRetry = 3,           // failed, cancelled, upstream_failed ones and their descendants are cleared
+  kCancel = 1,   // unfinished instances become cancelled
+  kTimeout = 2,  // unfinished instances become skipped, the run fails
+  kRetry = 3,    // failed, cancelled, upstream_failed ones and their descendants are cleared
 };
 
 constexpr bool IsTerminal(TaskState s) {

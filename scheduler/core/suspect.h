@@ -16,8 +16,8 @@ std::string NameOf(const Event& event);
 // The run that is named; nullopt when it is something else.
 std::optional<RunId> RunNamed(std::string_view name);
 
-// What is durable of it. A process may end for a reason of its own: only what two of them ended at is
-// set aside.
+// What is durable of it. A process may end for a reason of its own: only what two of them ended at
+// is set aside.
 struct Suspicion {
   std::string present;              // what is about to be applied; "" = nothing
   std::vector<std::string> former;  // each was that when one process ended; few

@@ -19,12 +19,13 @@ namespace penstock::engine {
 // Where a domain is decided at the moment.
 struct Place {
   bool local = false;
-  std::string address;              // of the owner's gRPC server, when not local
+  std::string address;  // of the owner's gRPC server, when not local
   SchedulerId owner;
   Epoch epoch;
 };
 
-// Thread-safe; nothing here blocks. Callbacks run in the turn of a domain: they must only hand over.
+// Thread-safe; nothing here blocks. Callbacks run in the turn of a domain: they must only hand
+// over.
 class Engine {
  public:
   virtual ~Engine() = default;

@@ -21,9 +21,9 @@ namespace penstock::engine {
 
 struct FleetOptions {
   std::string name;
-  std::string address;              // advertised host:port
-  lease::Terms terms;               // as stored; see FleetStore::Prepare
-  core::DomainOptions core;         // `terms` is filled in
+  std::string address;       // advertised host:port
+  lease::Terms terms;        // as stored; see FleetStore::Prepare
+  core::DomainOptions core;  // `terms` is filled in
   int32_t feature_level = 1;
   int flush_threads = 4;
   int read_threads = 4;

@@ -44,13 +44,26 @@ void Checker::CheckUpstream(const core::Dispatch& dispatch) {
   const int all = static_cast<int>(upstream.size());
   bool ok = true;
   switch (topology->trigger_rule(task)) {
-    case dag::TriggerRule::kAllSuccess: ok = success == all; break;
-    case dag::TriggerRule::kAllDone: ok = done == all; break;
-    case dag::TriggerRule::kOneSuccess: ok = success >= 1 || all == 0; break;
-    case dag::TriggerRule::kOneFailed: ok = failed + upstream_failed >= 1 || all == 0; break;
-    case dag::TriggerRule::kNoneFailed: ok = success + skipped == all; break;
-    case dag::TriggerRule::kAllFailed: ok = failed + upstream_failed == all; break;
-    default: return;
+    case dag::TriggerRule::kAllSuccess:
+      ok = success == all;
+      break;
+    case dag::TriggerRule::kAllDone:
+      ok = done == all;
+      break;
+    case dag::TriggerRule::kOneSuccess:
+      ok = success >= 1 || all == 0;
+      break;
+    case dag::TriggerRule::kOneFailed:
+      ok = failed + upstream_failed >= 1 || all == 0;
+      break;
+    case dag::TriggerRule::kNoneFailed:
+      ok = success + skipped == all;
+      break;
+    case dag::TriggerRule::kAllFailed:
+      ok = failed + upstream_failed == all;
+      break;
+    default:
+      return;
   }
   if (!ok) {
     Violated(2, fmt::format("{} dispatched with {} of {} upstream successful",
@@ -75,8 +88,8 @@ void Checker::OnCommit(const core::FlushBatch& batch) {
     const core::TaskRow* row = store_.FindTask(c.row.key);
     int32_t& accepted = accepted_[c.row.key];
     if (c.row.attempt <= accepted) {
-      Violated(1, fmt::format("{} accepted after attempt {}", Name(c.row.key, c.row.attempt),
-                              accepted));
+      Violated(
+          1, fmt::format("{} accepted after attempt {}", Name(c.row.key, c.row.attempt), accepted));
     }
     accepted = c.row.attempt;
     const auto runs = running_.find(c.row.key);
@@ -137,7 +150,8 @@ void Checker::OnRunAcknowledged(const std::string& idempotency_key, RunId run) {
   if (store_.FindRun(run) == nullptr) {
     Violated(9, fmt::format("run {} acknowledged without its row", run.value()));
   }
-  if (store_.RunsWithKey(idempotency_key) > 1) Violated(5, fmt::format("key {} made two runs", idempotency_key));
+  if (store_.RunsWithKey(idempotency_key) > 1)
+    Violated(5, fmt::format("key {} made two runs", idempotency_key));
 }
 
 void Checker::OnLaunch(const core::AttemptRef& ref, bool instant) {
@@ -148,8 +162,8 @@ void Checker::OnLaunch(const core::AttemptRef& ref, bool instant) {
   }
   launched = ref.attempt;
   if (running_.contains(ref.key)) {
-    Violated(7, fmt::format("{} overlaps attempt {}", Name(ref.key, ref.attempt),
-                            running_[ref.key]));
+    Violated(7,
+             fmt::format("{} overlaps attempt {}", Name(ref.key, ref.attempt), running_[ref.key]));
   }
   if (instant) return;
   running_[ref.key] = ref.attempt;
@@ -186,10 +200,10 @@ void Checker::OnDigests(const std::string& memory, const std::string& reloaded) 
 void Checker::OnQuiet(bool in_time) {
   for (const auto& [id, run] : store_.runs()) {
     if (!core::IsTerminal(run.state)) {
-      Violated(4, fmt::format("run {} of DAG {} is still {}, intent {} ({})", id.value(),
-                              run.dag.value(), core::ToString(run.state),
-                              static_cast<int>(run.intent),
-                              in_time ? "nothing left to do" : "out of time"));
+      Violated(4,
+               fmt::format("run {} of DAG {} is still {}, intent {} ({})", id.value(),
+                           run.dag.value(), core::ToString(run.state), static_cast<int>(run.intent),
+                           in_time ? "nothing left to do" : "out of time"));
     }
   }
   for (const std::string& key : acknowledged_) {

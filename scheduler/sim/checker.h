@@ -48,14 +48,14 @@ class Checker {
   const StoreModel& store_;
   const core::VersionMap& versions_;
   std::vector<std::string> violations_;
-  absl::flat_hash_map<core::TaskKey, int32_t> accepted_;      // highest accepted attempt
-  absl::flat_hash_map<core::TaskKey, int32_t> running_;       // attempt that runs now
+  absl::flat_hash_map<core::TaskKey, int32_t> accepted_;  // highest accepted attempt
+  absl::flat_hash_map<core::TaskKey, int32_t> running_;   // attempt that runs now
   absl::flat_hash_map<core::TaskKey, int32_t> launched_attempt_;
   absl::flat_hash_set<core::AttemptRef> ended_accepted_;
   absl::flat_hash_set<RunId> retried_;
   std::map<std::string, int> pool_used_;
   std::set<std::string> acknowledged_;
-  std::set<std::string> notes_;     // of submits without a key, each sent once
+  std::set<std::string> notes_;  // of submits without a key, each sent once
   int64_t completed_ = 0;
   int64_t launched_ = 0;
 };

@@ -26,8 +26,8 @@ void Database::Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::Flush
   const int64_t life = life_;
   const int64_t connection = c->life;
   // Sometimes the connection breaks, before or after the commit.
-  const bool breaks = world_.options().faults &&
-                      world_.options().lost_answers && !world_.quiet() && world_.random().OneIn(120);
+  const bool breaks = world_.options().faults && world_.options().lost_answers && !world_.quiet() &&
+                      world_.random().OneIn(120);
   const bool arrives = !breaks || world_.random().OneIn(2);
   loop.At(at_us, [=, this] {
     core::FlushResult result{core::FlushVerdict::kUnknown, absl::UnavailableError("lost"), RunId()};
@@ -37,8 +37,7 @@ void Database::Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::Flush
       result = world_.store().Flush(epoch, seq, *copy);
       if (result.verdict == core::FlushVerdict::kCommitted) ++world_.report().flushes;
     }
-    const bool answered =
-        life == life_ && !down_ && !c->cut && c->life == connection && !breaks;
+    const bool answered = life == life_ && !down_ && !c->cut && c->life == connection && !breaks;
     if (!answered) {
       result = {core::FlushVerdict::kUnknown, absl::UnavailableError("connection lost"), RunId()};
     }
@@ -48,34 +47,30 @@ void Database::Flush(Connection* c, Epoch epoch, FlushSeq seq, const core::Flush
 
 void Database::TakeOver(Connection* c, SchedulerId self,
                         const core::OwnerProtocol::TakeOver& request, OnLoad done) {
-  auto result = std::make_shared<absl::StatusOr<core::LoadResult>>(
-      absl::UnavailableError("no connection"));
+  auto result =
+      std::make_shared<absl::StatusOr<core::LoadResult>>(absl::UnavailableError("no connection"));
   Call(
       c,
       [=, this] {
         *result = world_.store().TakeOver(self, request);
         if (result->ok()) ++world_.report().takeovers;
       },
-      [=](bool ok) {
-        done(ok ? std::move(*result) : absl::UnavailableError("no connection"));
-      });
+      [=](bool ok) { done(ok ? std::move(*result) : absl::UnavailableError("no connection")); });
 }
 
 // Waits for whatever was sent before, as the fence's lock makes the real one do.
 void Database::Reload(Connection* c, const core::OwnerProtocol::Reload& request, OnLoad done) {
   const int64_t wait_us = std::max<int64_t>(0, pending_until_ - world_.loop().now_us()) + 1;
   world_.loop().After(wait_us, [=, this] {
-    auto result = std::make_shared<absl::StatusOr<core::LoadResult>>(
-        absl::UnavailableError("no connection"));
+    auto result =
+        std::make_shared<absl::StatusOr<core::LoadResult>>(absl::UnavailableError("no connection"));
     Call(
         c,
         [=, this] {
           *result = world_.store().Reload(request);
           ++world_.report().reloads;
         },
-        [=](bool ok) {
-          done(ok ? std::move(*result) : absl::UnavailableError("no connection"));
-        });
+        [=](bool ok) { done(ok ? std::move(*result) : absl::UnavailableError("no connection")); });
   });
 }
 

@@ -12,8 +12,8 @@ namespace penstock::sim {
 // One database connection of one scheduler. `cut` = the network to the database is gone.
 struct Connection {
   bool cut = false;
-  bool dead = false;      // its process is
-  int64_t life = 0;       // grows when the connection breaks: later effects of old calls vanish
+  bool dead = false;  // its process is
+  int64_t life = 0;   // grows when the connection breaks: later effects of old calls vanish
 };
 
 class Database {
@@ -38,7 +38,7 @@ class Database {
   std::vector<SchedulerState> rows;
 
   // ---- Faults ----
-  void Crash(int64_t down_us);      // all calls in flight are decided by a coin
+  void Crash(int64_t down_us);  // all calls in flight are decided by a coin
   bool down() const { return down_; }
 
  private:
@@ -48,7 +48,7 @@ class Database {
   World& world_;
   bool down_ = false;
   int64_t life_ = 0;
-  int64_t pending_until_ = 0;       // the latest moment at which a sent flush may take effect
+  int64_t pending_until_ = 0;  // the latest moment at which a sent flush may take effect
 };
 
 }  // namespace penstock::sim

@@ -15,9 +15,7 @@ class EventLoop : public Clock {
   using Fn = std::function<void()>;
 
   SteadyTime Steady() const override { return SteadyTime::FromMicros(now_us_); }
-  absl::Time Wall() const override {
-    return absl::FromUnixMicros(1'700'000'000'000'000 + now_us_);
-  }
+  absl::Time Wall() const override { return absl::FromUnixMicros(1'700'000'000'000'000 + now_us_); }
   int64_t now_us() const { return now_us_; }
 
   void At(int64_t us, Fn fn) { queue_.push({us < now_us_ ? now_us_ : us, next_++, std::move(fn)}); }

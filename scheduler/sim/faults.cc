@@ -13,16 +13,26 @@ namespace penstock::sim {
 namespace {
 
 constexpr std::array<std::string_view, kFaultKinds> kKindNames = {
-    "a scheduler is killed",       "a scheduler is stopped",
-    "a scheduler's database is cut off", "a worker's main process is killed",
-    "a worker's main process is stopped", "a worker is killed whole",
-    "a machine is lost",           "the database is down",
-    "the owner's database is cut off, a worker loses the others", "a worker's stream stalls",
+    "a scheduler is killed",
+    "a scheduler is stopped",
+    "a scheduler's database is cut off",
+    "a worker's main process is killed",
+    "a worker's main process is stopped",
+    "a worker is killed whole",
+    "a machine is lost",
+    "the database is down",
+    "the owner's database is cut off, a worker loses the others",
+    "a worker's stream stalls",
     "a wall clock is set",
-    "a run becomes poison",        "a submit is poison"};
-constexpr std::array<std::string_view, kMoments> kMomentNames = {
-    "at any time", "after a flush was sent", "after a takeover was sent", "after a reload was sent",
-    "after a domain was taken", "after a session was lost", "after a note was sent"};
+    "a run becomes poison",
+    "a submit is poison"};
+constexpr std::array<std::string_view, kMoments> kMomentNames = {"at any time",
+                                                                 "after a flush was sent",
+                                                                 "after a takeover was sent",
+                                                                 "after a reload was sent",
+                                                                 "after a domain was taken",
+                                                                 "after a session was lost",
+                                                                 "after a note was sent"};
 
 }  // namespace
 
@@ -75,12 +85,13 @@ void World::InjectFault(PlannedFault fault) {
   report_.met.insert({fault.moment, fault.kind});
   SimScheduler* scheduler = schedulers_[random.Below(schedulers_.size())].get();
   SimWorker* worker = workers_[random.Below(workers_.size())].get();
-  const int64_t while_us = random.OneIn(3) ? micros(16'000'000, 45'000'000)
-                                           : micros(50'000, 8'000'000);
-  const std::string line = fmt::format("fault {}: {}, {}", fault.number, ToString(fault.kind),
-                                       ToString(fault.moment));
+  const int64_t while_us =
+      random.OneIn(3) ? micros(16'000'000, 45'000'000) : micros(50'000, 8'000'000);
+  const std::string line =
+      fmt::format("fault {}: {}, {}", fault.number, ToString(fault.kind), ToString(fault.moment));
   Tell(line);
-  report_.story.push_back(fmt::format("{:.3f} s: {}", static_cast<double>(loop_.now_us()) / 1e6, line));
+  report_.story.push_back(
+      fmt::format("{:.3f} s: {}", static_cast<double>(loop_.now_us()) / 1e6, line));
   switch (fault.kind) {
     case FaultKind::kKillScheduler:
       return KillScheduler(scheduler, micros(10'000, 5'000'000));

@@ -58,13 +58,20 @@ std::optional<std::set<int>> Numbers(const std::string& list) {
 }
 
 bool ParseSwitch(const std::string& flag, Settings* s) {
-  if (flag == "--no-faults") s->options.faults = false;
-  else if (flag == "--no-users") s->options.users = false;
-  else if (flag == "--no-lost-answers") s->options.lost_answers = false;
-  else if (flag == "--verbose") s->options.verbose = true;
-  else if (flag == "--mutations") s->all_mutations = true;
-  else if (flag == "--shrink") s->shrink = true;
-  else return false;
+  if (flag == "--no-faults")
+    s->options.faults = false;
+  else if (flag == "--no-users")
+    s->options.users = false;
+  else if (flag == "--no-lost-answers")
+    s->options.lost_answers = false;
+  else if (flag == "--verbose")
+    s->options.verbose = true;
+  else if (flag == "--mutations")
+    s->all_mutations = true;
+  else if (flag == "--shrink")
+    s->shrink = true;
+  else
+    return false;
   return true;
 }
 
@@ -88,14 +95,22 @@ bool Parse(int argc, char** argv, Settings* s) {
     }
     int64_t number = 0;
     if (!absl::SimpleAtoi(value, &number)) return false;
-    if (flag == "--seed") s->options.seed = static_cast<uint64_t>(number);
-    else if (flag == "--seeds") s->seeds = static_cast<int>(number);
-    else if (flag == "--tasks") s->options.tasks = number;
-    else if (flag == "--total") s->total = number;
-    else if (flag == "--schedulers") s->options.schedulers = static_cast<int>(number);
-    else if (flag == "--workers") s->options.workers = static_cast<int>(number);
-    else if (flag == "--slots") s->options.slots = static_cast<int>(number);
-    else return false;
+    if (flag == "--seed")
+      s->options.seed = static_cast<uint64_t>(number);
+    else if (flag == "--seeds")
+      s->seeds = static_cast<int>(number);
+    else if (flag == "--tasks")
+      s->options.tasks = number;
+    else if (flag == "--total")
+      s->total = number;
+    else if (flag == "--schedulers")
+      s->options.schedulers = static_cast<int>(number);
+    else if (flag == "--workers")
+      s->options.workers = static_cast<int>(number);
+    else if (flag == "--slots")
+      s->options.slots = static_cast<int>(number);
+    else
+      return false;
   }
   return true;
 }

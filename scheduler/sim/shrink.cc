@@ -15,8 +15,7 @@ class Shrinker {
 
   Shrunk Run() {
     // The cheapest first: fewer tasks make every later try quicker.
-    while (best_.options.tasks > 1 &&
-           Try([](Options& o) { o.tasks /= 2; })) {
+    while (best_.options.tasks > 1 && Try([](Options& o) { o.tasks /= 2; })) {
     }
     LeaveOutFaults();
     Try([](Options& o) { o.lost_answers = false; });

@@ -205,8 +205,7 @@ void SimScheduler::Pass() {
 
 void SimScheduler::ArmTimer() {
   const Now now = this->now();
-  const absl::Duration wait =
-      std::max(protocol_->NextSteady() - now.steady, absl::Microseconds(1));
+  const absl::Duration wait = std::max(protocol_->NextSteady() - now.steady, absl::Microseconds(1));
   if (wait > absl::Hours(1)) return;
   const int64_t at_us = world_.loop().now_us() + absl::ToInt64Microseconds(wait) + 1;
   if (timer_at_us_ > world_.loop().now_us() && timer_at_us_ <= at_us) return;
@@ -242,26 +241,26 @@ void SimScheduler::FollowOwnership() {
 
 void SimScheduler::Carry(const core::OwnerProtocol::TakeOver& r) {
   world_.Reached(Moment::kTakeOver);
-  world_.database().TakeOver(
-      connection_.get(), self_, r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
-        if (life != life_) return;
-        Run([this, result = std::move(result)]() mutable {
-          protocol_->OnLoaded(std::move(result), world_.versions(), now());
-          Soon();
-        });
-      });
+  world_.database().TakeOver(connection_.get(), self_, r,
+                             [this, life = life_](absl::StatusOr<core::LoadResult> result) {
+                               if (life != life_) return;
+                               Run([this, result = std::move(result)]() mutable {
+                                 protocol_->OnLoaded(std::move(result), world_.versions(), now());
+                                 Soon();
+                               });
+                             });
 }
 
 void SimScheduler::Carry(const core::OwnerProtocol::Reload& r) {
   world_.Reached(Moment::kReload);
-  world_.database().Reload(
-      connection_.get(), r, [this, life = life_](absl::StatusOr<core::LoadResult> result) {
-        if (life != life_) return;
-        Run([this, result = std::move(result)]() mutable {
-          protocol_->OnLoaded(std::move(result), world_.versions(), now());
-          Soon();
-        });
-      });
+  world_.database().Reload(connection_.get(), r,
+                           [this, life = life_](absl::StatusOr<core::LoadResult> result) {
+                             if (life != life_) return;
+                             Run([this, result = std::move(result)]() mutable {
+                               protocol_->OnLoaded(std::move(result), world_.versions(), now());
+                               Soon();
+                             });
+                           });
 }
 
 // Stands for a decision at which the process ends: the one about these rows.
@@ -319,8 +318,7 @@ void SimScheduler::Carry(const core::OwnerProtocol::Release& r) {
       [this, life = life_](bool ok) {
         if (life != life_) return;
         Run([this, ok] {
-          protocol_->OnReleased(ok ? absl::OkStatus() : absl::UnavailableError("lost"),
-                                now());
+          protocol_->OnReleased(ok ? absl::OkStatus() : absl::UnavailableError("lost"), now());
           Soon();
         });
       });
@@ -419,8 +417,8 @@ void SimScheduler::Execute(core::CommandBody body, std::function<void(const core
 
 void SimScheduler::CompareDigest() {
   if (!owns() || paused_ || protocol_->ReadMark() != protocol_->covered()) return;
-  if (pass_due_) return;  // it has work left: it may just have been loaded
-  if (protocol_->careful()) return;  // what is due waits for its turn
+  if (pass_due_) return;                 // it has work left: it may just have been loaded
+  if (protocol_->careful()) return;      // what is due waits for its turn
   if (world_.clocks_were_set()) return;  // what is due by rows need not be due in memory
   if (protocol_->queued() > 0 || protocol_->epoch() != world_.store().epoch()) return;
   const Now now = this->now();

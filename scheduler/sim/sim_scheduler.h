@@ -20,9 +20,9 @@ class SimScheduler : public engine::DomainInbox {
   SimScheduler(World& world, int index);
   ~SimScheduler() override;
 
-  void Start();                       // a new process: new id, nothing remembered
-  void Kill();                        // SIGKILL
-  void Pause();                       // SIGSTOP
+  void Start();  // a new process: new id, nothing remembered
+  void Kill();   // SIGKILL
+  void Pause();  // SIGSTOP
   void Resume();
   void CutDatabase(bool cut) { connection_->cut = cut; }
   // By how much its wall clock is wrong.
@@ -76,7 +76,7 @@ class SimScheduler : public engine::DomainInbox {
   std::unique_ptr<core::OwnerProtocol> protocol_;
   std::optional<core::FleetJudge> judge_;
   std::map<core::CommandId, std::function<void(const core::Reply&)>> waiting_;
-  std::vector<std::function<void()>> missed_;    // while paused
+  std::vector<std::function<void()>> missed_;  // while paused
   SchedulerId self_;
   SteadyTime lease_until_;
   int64_t life_ = 0;

@@ -83,8 +83,8 @@ void SimWorker::Start() {
   options.max_prefetch = world_.options().slots;
   core_ = std::make_unique<worker::WorkerCore>(options);
   if (world_.options().mutation == Mutation::kNamesAreProof && life_ > 1) {
-    const auto& neighbour = world_.workers()[(static_cast<size_t>(index_) + 1) %
-                                             world_.workers().size()];
+    const auto& neighbour =
+        world_.workers()[(static_cast<size_t>(index_) + 1) % world_.workers().size()];
     if (neighbour->alive()) left_ = neighbour->sessions();
   }
   for (int s = 0; s < world_.options().schedulers; ++s) Connect(options.first_session, s);

@@ -20,15 +20,15 @@ class SimWorker {
  public:
   SimWorker(World& world, int index);
 
-  void Start();            // a new main process with a new guardian
-  void KillMain();         // SIGKILL: the guardian kills the attempts and reports the death
-  void LoseNode();         // everything is gone, nobody is told
+  void Start();     // a new main process with a new guardian
+  void KillMain();  // SIGKILL: the guardian kills the attempts and reports the death
+  void LoseNode();  // everything is gone, nobody is told
   // Main process, guardian and attempts are killed at once; the next worker on this machine, which
   // Start() is then, finds what they left and speaks for them.
   void KillAllAtOnce();
   // By how much its wall clock is wrong.
   void SetClock(absl::Duration wrong) { clock_wrong_ = wrong; }
-  void Pause();            // SIGSTOP of the main process; the guardian goes on
+  void Pause();  // SIGSTOP of the main process; the guardian goes on
   void Resume();
   // The network to one scheduler stalls: what is sent arrives when it heals.
   void Stall(int scheduler, int64_t until_us) { stalled_until_us_[scheduler] = until_us; }
@@ -52,7 +52,7 @@ class SimWorker {
   };
   struct Attempt {
     DomainId domain;
-    int64_t number = 0;              // tells this run of it from a later one
+    int64_t number = 0;  // tells this run of it from a later one
   };
 
   void Run(std::function<void()> fn);
@@ -78,10 +78,10 @@ class SimWorker {
   const int index_;
   std::unique_ptr<worker::WorkerCore> core_;
   std::map<worker::StreamId, Link> links_;
-  std::map<worker::AttemptKey, Attempt> running_;     // ground truth
-  std::map<DomainId, int64_t> deadlines_us_;          // the guardian's
+  std::map<worker::AttemptKey, Attempt> running_;  // ground truth
+  std::map<DomainId, int64_t> deadlines_us_;       // the guardian's
   std::map<int, int64_t> stalled_until_us_;
-  std::vector<SessionId> left_;                       // on its disk, by lives that nobody reported
+  std::vector<SessionId> left_;  // on its disk, by lives that nobody reported
   std::vector<std::function<void()>> missed_;
   int64_t life_ = 0;
   int64_t next_stream_ = 1;

@@ -12,9 +12,9 @@ namespace {
 using core::TaskState;
 
 absl::Status Stale(std::string_view what, const core::TaskKey& key) {
-  return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                    fmt::format("{} of run {} task {} does not meet its row", what,
-                                key.run.value(), key.task));
+  return MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      fmt::format("{} of run {} task {} does not meet its row", what, key.run.value(), key.task));
 }
 
 // Rows in the order of their keys.
@@ -191,8 +191,7 @@ absl::StatusOr<core::DomainFacts> StoreModel::LoadRun(RunId run) {
 
 // ---- Flush ----
 
-absl::Status StoreModel::CheckNewRuns(const std::vector<core::RunRow>& runs,
-                                      RunId* culprit) const {
+absl::Status StoreModel::CheckNewRuns(const std::vector<core::RunRow>& runs, RunId* culprit) const {
   std::set<RunId> ids;
   std::set<std::pair<DagId, std::string>> keys;
   std::set<std::pair<DagId, std::string>> idempotency_keys;
@@ -222,9 +221,9 @@ absl::Status StoreModel::CheckDags(const std::vector<core::DagUpdate>& updates) 
   absl::btree_map<DagId, Dag> dags = dags_;
   for (size_t i = 0; i < updates.size(); ++i) {
     const core::DagUpdate& update = updates[i];
-    const bool replaced = std::any_of(
-        updates.begin() + static_cast<std::ptrdiff_t>(i) + 1, updates.end(),
-        [&](const core::DagUpdate& later) { return later.dag.id == update.dag.id; });
+    const bool replaced =
+        std::any_of(updates.begin() + static_cast<std::ptrdiff_t>(i) + 1, updates.end(),
+                    [&](const core::DagUpdate& later) { return later.dag.id == update.dag.id; });
     if (replaced) continue;
     const bool taken = std::any_of(dags.begin(), dags.end(), [&](const auto& entry) {
       const Dag& other = entry.second;
@@ -271,8 +270,8 @@ absl::Status StoreModel::CheckTasks(const core::FlushBatch& batch, RunId* culpri
     const core::TaskRow* row = Current(changed, d->key);
     const bool follows = d->fresh         ? row == nullptr
                          : row == nullptr ? d->attempt == 1 || d->leap
-                         : d->leap      ? row->attempt < d->attempt
-                                        : row->attempt == d->attempt - 1;
+                         : d->leap        ? row->attempt < d->attempt
+                                          : row->attempt == d->attempt - 1;
     const bool free =
         row == nullptr || row->state == TaskState::kWaiting || row->state == TaskState::kUpForRetry;
     if (!follows || !free) {
@@ -350,8 +349,10 @@ void StoreModel::Write(Epoch epoch, const core::FlushBatch& batch) {
   }
   for (const core::DagUpdate& u : batch.dags) dags_[u.dag.id] = {u.dag, u.deleted};
   for (const core::PoolUpdate& u : batch.pools) {
-    if (u.deleted) pools_.erase(u.pool.name);
-    else pools_[u.pool.name] = u.pool;
+    if (u.deleted)
+      pools_.erase(u.pool.name);
+    else
+      pools_[u.pool.name] = u.pool;
   }
   WriteTasks(batch);
   for (const core::RunUpdate& u : batch.run_updates) {

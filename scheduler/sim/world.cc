@@ -183,15 +183,17 @@ void World::SubmitAgain(SimScheduler* scheduler, const core::NewRun& run, const 
   const bool forgetful = options_.mutation == Mutation::kForgetKeys;
   loop_.After(Micros(100, random_.OneIn(2) ? 200'000 : 20'000'000),
               [this, scheduler, run, key, forgetful, life = scheduler->life()] {
-    if (!scheduler->alive() || scheduler->life() != life) return;
-    scheduler->Run([this, scheduler, run, key, forgetful] {
-      core::NewRun again = run;
-      if (forgetful) again.looked_up = loop_.Steady();
-      scheduler->Execute(core::CreateRuns{{again}}, [this, key](const core::Reply& reply) {
-        if (reply.status.ok()) checker_.OnRunAcknowledged(key, reply.runs.front().id);
-      });
-    });
-  });
+                if (!scheduler->alive() || scheduler->life() != life) return;
+                scheduler->Run([this, scheduler, run, key, forgetful] {
+                  core::NewRun again = run;
+                  if (forgetful) again.looked_up = loop_.Steady();
+                  scheduler->Execute(core::CreateRuns{{again}},
+                                     [this, key](const core::Reply& reply) {
+                                       if (reply.status.ok())
+                                         checker_.OnRunAcknowledged(key, reply.runs.front().id);
+                                     });
+                });
+              });
 }
 
 void World::UserActions() {

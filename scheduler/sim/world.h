@@ -26,8 +26,19 @@ class Database;
 
 // What can go wrong, and when. The last ones belong to careful mode.
 enum class FaultKind {
-  kKillScheduler, kStopScheduler, kCutDatabase, kKillMain, kStopMain, kKillWhole, kLoseMachine,
-  kDatabaseDown, kCutOwner, kStall, kSetClock, kPoisonRun, kPoisonSubmit,
+  kKillScheduler,
+  kStopScheduler,
+  kCutDatabase,
+  kKillMain,
+  kStopMain,
+  kKillWhole,
+  kLoseMachine,
+  kDatabaseDown,
+  kCutOwner,
+  kStall,
+  kSetClock,
+  kPoisonRun,
+  kPoisonSubmit,
 };
 inline constexpr size_t kFaultKinds = 13, kPoisonKinds = 2;
 enum class Moment { kAny, kFlush, kTakeOver, kReload, kOwned, kSessionLost, kNote };
@@ -40,32 +51,32 @@ inline constexpr char kPoisonNote[] = "poison";
 
 struct Options {
   uint64_t seed = 1;
-  int64_t tasks = 2000;          // submit runs until they have this many task instances
+  int64_t tasks = 2000;  // submit runs until they have this many task instances
   int schedulers = 2;
   int workers = 3;
-  int slots = 8;                 // of each worker
+  int slots = 8;  // of each worker
   bool faults = true;
   std::set<int> skipped_faults;  // by number: what is left out of the story
   bool lost_answers = true;      // connections to the database break in commits
   bool users = true;             // cancel, retry, pause
   Mutation mutation = Mutation::kNone;
-  bool verbose = false;          // tell the story on standard error
+  bool verbose = false;  // tell the story on standard error
 };
 
 struct Report {
   std::vector<std::string> violations;
-  int64_t completed = 0;         // task instances that ended
+  int64_t completed = 0;  // task instances that ended
   int64_t launched = 0;
   int64_t takeovers = 0;
   int64_t reloads = 0;
   int64_t faults = 0;
   int faults_planned = 0;
-  std::vector<std::string> story;                    // the faults, in order
-  std::set<std::pair<Moment, FaultKind>> met;        // what happened when
+  std::vector<std::string> story;              // the faults, in order
+  std::set<std::pair<Moment, FaultKind>> met;  // what happened when
   int64_t flushes = 0;
-  int64_t poisons = 0;           // runs and submits at which schedulers end
+  int64_t poisons = 0;  // runs and submits at which schedulers end
   int64_t poison_kills = 0;
-  int64_t released = 0;          // retries of runs in quarantine
+  int64_t released = 0;  // retries of runs in quarantine
   double virtual_seconds = 0;
 };
 

@@ -28,8 +28,8 @@ struct VersionRecord {
   VersionId id;
   NamespaceId ns;
   std::string namespace_name;
-  std::string dag;                  // name
-  int32_t number = 0;               // 1, 2, ... within (namespace, dag name)
+  std::string dag;     // name
+  int32_t number = 0;  // 1, 2, ... within (namespace, dag name)
   std::string hash;
   std::string canonical_json;
   std::string bundle_hash;
@@ -56,8 +56,8 @@ struct RunRecord {
 
 struct TaskRecord {
   core::TaskRow row;
-  std::string worker;               // session's worker name
-  std::string error;                // of the latest attempt
+  std::string worker;  // session's worker name
+  std::string error;   // of the latest attempt
 };
 
 struct AttemptView {
@@ -78,14 +78,14 @@ struct RunIdentity {
 struct RunFilter {
   std::optional<std::string> dag;
   std::vector<core::RunState> states;
-  RunId before;                     // newest first, strictly below this id; 0 = from the newest
+  RunId before;  // newest first, strictly below this id; 0 = from the newest
   int limit = 100;
 };
 
 struct InboxRow {
   int64_t id = 0;
-  std::string method;               // "CreateRun": a ControlService request
-  std::string payload_json;         // its protobuf JSON
+  std::string method;        // "CreateRun": a ControlService request
+  std::string payload_json;  // its protobuf JSON
 };
 
 class Catalog {
@@ -149,8 +149,8 @@ class Maintenance {
     int64_t runs_deleted = 0;
     int partitions_dropped = 0;
     int partitions_created = 0;
-    std::vector<RunId> last_runs;   // some of the deleted runs, for their logs; call again while
-                                    // runs_deleted equals the batch size
+    std::vector<RunId> last_runs;  // some of the deleted runs, for their logs; call again while
+                                   // runs_deleted equals the batch size
   };
   // Makes sure that the current and the next partition exist.
   virtual absl::StatusOr<Report> EnsurePartitions() = 0;

@@ -44,8 +44,8 @@ class DomainStore {
   // One durable step in one round trip; `seq` is the last one's + 1.
   virtual FlushResult Flush(Epoch epoch, FlushSeq seq, const core::FlushBatch& batch) = 0;
 
-  // Makes durable what is about to be applied ("" = nothing is), for whoever comes after this owner:
-  // facts.suspect. ABORTED when the domain has another owner.
+  // Makes durable what is about to be applied ("" = nothing is), for whoever comes after this
+  // owner: facts.suspect. ABORTED when the domain has another owner.
   virtual absl::Status Note(Epoch epoch, const std::string& suspect) = 0;
 
   // At least `count` new run ids of the current partition, for a domain held under `epoch`.

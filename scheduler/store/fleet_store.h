@@ -15,20 +15,20 @@ namespace penstock::store {
 struct SchedulerRow {
   SchedulerId id;
   std::string name;
-  std::string address;              // host:port of its gRPC server
-  int64_t beat = 0;                 // grows while it lives
-  int32_t feature_level = 0;        // highest level it understands
+  std::string address;        // host:port of its gRPC server
+  int64_t beat = 0;           // grows while it lives
+  int32_t feature_level = 0;  // highest level it understands
   int64_t started_us = 0;
 };
 
 struct DomainRow {
   DomainId id;
-  Epoch epoch;                      // 0 = never owned
-  SchedulerId owner;                // 0 = nobody
-  FlushSeq flush_seq;               // latest known
-  int32_t feature_level = 1;        // a scheduler below it leaves the domain alone
-  std::string trouble;              // why it backs off; "" = healthy
-  bool moved = false;               // the database is on another timeline than at the last load
+  Epoch epoch;                // 0 = never owned
+  SchedulerId owner;          // 0 = nobody
+  FlushSeq flush_seq;         // latest known
+  int32_t feature_level = 1;  // a scheduler below it leaves the domain alone
+  std::string trouble;        // why it backs off; "" = healthy
+  bool moved = false;         // the database is on another timeline than at the last load
 };
 
 struct FleetView {

@@ -260,7 +260,8 @@ absl::Status Herd(Stage& stage) {
   if (address.size() != 2 || !absl::SimpleAtoi(address[1], &port)) {
     return absl::InternalError("no port in " + stage.facts.address);
   }
-  PENSTOCK_ASSIGN_OR_RETURN(const auto proxy, chaos::RunningProxy::Start({address[0], port, false}));
+  PENSTOCK_ASSIGN_OR_RETURN(const auto proxy,
+                            chaos::RunningProxy::Start({address[0], port, false}));
   const PeakMemory scheduler(stage.scheduler());
   const WorkerHerd herd({{fmt::format("127.0.0.1:{}", proxy->port())}, kWorkers, 0, "herd"});
   const auto all = [&] { return herd.bound() == kWorkers; };

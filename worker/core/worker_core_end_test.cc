@@ -40,7 +40,8 @@ TEST(WorkerCoreTest, ALapsedLeaseEarnsNoCreditsUntilItIsRenewed) {
   t.Finish(Key(1));
   EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0);
   EXPECT_FALSE(t.Assign(1, 7, Key(2))) << "a credit was left";
-  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0) << "it would come back at once, again and again";
+  EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 0)
+      << "it would come back at once, again and again";
   t.RenewAll(1, {DomainId(7)});
   EXPECT_EQ(CoreFixture::Credits(t.Settle(), 7), 2);
 }

@@ -37,8 +37,7 @@ TEST(BuildEnvironmentTest, HoldsExactlyWhatIsDocumented) {
               ::testing::UnorderedElementsAre(
                   StartsWith("PATH=/usr/local/sbin:"), "HOME=/", "LANG=C.UTF-8",
                   "TMPDIR=/attempts/a1", "PENSTOCK_NAMESPACE=sales", "PENSTOCK_DAG=orders",
-                  "PENSTOCK_TASK=load",
-                  "PENSTOCK_RUN_ID=42", "PENSTOCK_RUN_KEY=2024-01-31",
+                  "PENSTOCK_TASK=load", "PENSTOCK_RUN_ID=42", "PENSTOCK_RUN_KEY=2024-01-31",
                   R"(PENSTOCK_PARAMS={"region":"eu"})", "PENSTOCK_ATTEMPT=7",
                   "PENSTOCK_TRY_NUMBER=2", "PENSTOCK_IDEMPOTENCY_KEY=sales/orders/42/load",
                   "PENSTOCK_OUTPUT=/attempts/a1/.penstock_output", "PENSTOCK_WORKER_LIFE=me"));

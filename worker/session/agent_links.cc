@@ -151,8 +151,8 @@ SteadyTime Agent::TendLinks(SteadyTime now) {
   return next;
 }
 
-// A channel of its own for each attempt: no back-off of gRPC's stands in the way. The cache keeps it
-// until its stream is over and this runs again; see OpenStream.
+// A channel of its own for each attempt: no back-off of gRPC's stands in the way. The cache keeps
+// it until its stream is over and this runs again; see OpenStream.
 void Agent::Open(StreamId id, const std::string& address) {
   channels_.Forget(address);
   const auto stub = v1::WorkerService::NewStub(channels_.Get(address));

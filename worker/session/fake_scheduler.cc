@@ -199,7 +199,8 @@ v1::SchedulerMessage FakeScheduler::Answer(const std::shared_ptr<Out>& stream,
                                            const v1::WorkerMessage& message) {
   v1::SchedulerMessage answer;
   const bool is_known = std::find(streams_.begin(), streams_.end(), stream) != streams_.end();
-  if (message.has_hello() == is_known) heard_.violations.emplace_back("hello comes first, and once");
+  if (message.has_hello() == is_known)
+    heard_.violations.emplace_back("hello comes first, and once");
   if (message.has_hello()) {
     streams_.push_back(stream);
     ++heard_.streams;

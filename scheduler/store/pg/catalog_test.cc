@@ -176,9 +176,10 @@ TEST_F(CatalogTest, DuplicatesAreFoundByAnyIdentity) {
   EXPECT_EQ(find("", "", 0), "none");
   EXPECT_EQ(find("k1", "i1", 1), "none");
 
-  const auto many = catalog_.FindDuplicates(
-      {{dag.id, "", "k2", 0}, {dag.id, "", "{k1", 0}, {DagId(dag.id.value() + 1), "i1", "", 0},
-       {dag.id, "i1", "", 0}});
+  const auto many = catalog_.FindDuplicates({{dag.id, "", "k2", 0},
+                                             {dag.id, "", "{k1", 0},
+                                             {DagId(dag.id.value() + 1), "i1", "", 0},
+                                             {dag.id, "i1", "", 0}});
   ASSERT_EQ(many->size(), 4U);
   EXPECT_EQ((*many)[0]->row.key, "k2");
   EXPECT_EQ((*many)[1], std::nullopt);

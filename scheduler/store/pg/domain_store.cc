@@ -95,8 +95,8 @@ RunId FindDuplicate(Connection& connection, absl::Duration bound,
 RunId FindTaken(Connection& connection, absl::Duration bound,
                 const std::vector<core::Dispatch>& dispatches) {
   if (dispatches.empty()) return RunId();
-  const Answer answer = connection.Query(
-      sql::kFirstTaken, BinaryParams().Array(EncodeDispatches(dispatches)), bound);
+  const Answer answer =
+      connection.Query(sql::kFirstTaken, BinaryParams().Array(EncodeDispatches(dispatches)), bound);
   return answer.error.ok() && !answer.rows.empty() ? RunId(IntAt(answer.rows[0], 0)) : RunId();
 }
 
@@ -109,9 +109,9 @@ void Explain(Connection& connection, absl::Duration bound, const core::FlushBatc
     return;
   }
   result->culprit = FindTaken(connection, bound, batch.dispatches);
-  result->status = MakeStatus(absl::StatusCode::kFailedPrecondition,
-                              fmt::format("stale dispatch: run {}: a row is there already",
-                                          result->culprit.value()));
+  result->status = MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      fmt::format("stale dispatch: run {}: a row is there already", result->culprit.value()));
 }
 
 // The first columns of take_over.sql and reload.sql.

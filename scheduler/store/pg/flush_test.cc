@@ -217,14 +217,15 @@ TEST_F(FlushTest, TheFirstTaskIsClearedAlone) {
 
 TEST_F(FlushTest, ListsTheRunsThatLive) {
   const auto live = [&] {
-    return SqlInt("select count(*) from penstock.live_run l join penstock.run r "
-                  "on r.id = l.run_id and r.domain_id = l.domain_id");
+    return SqlInt(
+        "select count(*) from penstock.live_run l join penstock.run r "
+        "on r.id = l.run_id and r.domain_id = l.domain_id");
   };
   const core::RunRow run = StartRun("r");
   EXPECT_EQ(live(), 1);
   FlushBatch batch;
-  batch.run_updates.push_back({run.id, core::RunState::kSuccess, core::RunIntent::kNone, "", false,
-                               1, 2, false});
+  batch.run_updates.push_back(
+      {run.id, core::RunState::kSuccess, core::RunIntent::kNone, "", false, 1, 2, false});
   owner_.MustFlush(batch);
   EXPECT_EQ(live(), 0);
   EXPECT_THAT(owner_.Reload().facts.runs, ::testing::IsEmpty());
