@@ -54,6 +54,7 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
                  }),
       look_at_database_("api-isolation", options.isolation_interval, [this] { isolation_.Look(); }),
       router_(links.engine, isolation_, peers_, work_, timers_, links.clock, options.router),
+      streams_(links.observer),
       services_{links.engine,  links.views == nullptr ? engine_views_ : *links.views,
                 links.catalog, peers_,
                 links.logs,    links.clock,
@@ -61,7 +62,8 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
                 files_,        watches_,
                 timers_,       isolation_,
                 router_,       namespaces_,
-                versions_,     dag_cache_},
+                versions_,     dag_cache_,
+                streams_},
       liveness_(links.clock, kDeadAfter),
       look_at_fleet_("api-fleet", kLookInterval,
                      [this] { liveness_.Observe(services_.engine.View()); }),
@@ -89,6 +91,7 @@ void Api::Start() {
 std::vector<grpc::Service*> Api::services() { return {&control_, &worker_, &peer_}; }
 
 void Api::StopWaiting() {
+  streams_.CloseAll();
   look_at_database_.Stop();
   timers_.Stop();
   peers_.Shutdown();

@@ -63,7 +63,8 @@ class Api {
   void Start();
   // To be registered with one server.
   std::vector<grpc::Service*> services();
-  // Ends what waits for owners or peers, so that the server's calls can end. May come twice.
+  // Ends what waits for owners or peers, and the streams, so that the server's calls can end. May
+  // come twice.
   void StopWaiting();
   // Ends the executors, once the server has shut down. May come twice or without Start.
   void Stop();
@@ -86,6 +87,7 @@ class Api {
   Isolation isolation_;
   service::Periodic look_at_database_;
   Router router_;
+  OpenStreams streams_;
   const Services services_;
   Liveness liveness_;
   service::Periodic look_at_fleet_;

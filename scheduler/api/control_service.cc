@@ -7,7 +7,6 @@
 
 #include "common/rpc/status.h"
 #include "common/rpc/stream.h"
-#include "scheduler/api/counted_stream.h"
 #include "scheduler/peer/metadata.h"
 
 namespace penstock::api {
@@ -117,21 +116,21 @@ grpc::ServerWriteReactor<v1::RunProgress>* ControlService::WatchRun(
     grpc::CallbackServerContext* context, const v1::WatchRunRequest* request) {
   return rpc::AcceptWriter<v1::RunProgress>(
       context, RunWatch::StreamSettings(),
-      [&](std::shared_ptr<rpc::Stream<v1::RunProgress>> stream) {
-        auto watch = std::make_shared<RunWatch>(s_, options_.watch, *request, IsForwarded(*context),
-                                                std::move(stream));
+      [&](const std::shared_ptr<rpc::Stream<v1::RunProgress>>& stream) {
+        auto watch =
+            std::make_shared<RunWatch>(s_, options_.watch, *request, IsForwarded(*context), stream);
         watch->Begin();
-        return Counted<rpc::NoMessage>("WatchRun", observer_, std::move(watch));
+        return s_.streams.Enter<rpc::NoMessage>("WatchRun", stream, std::move(watch));
       });
 }
 
 grpc::ServerWriteReactor<v1::LogRecord>* ControlService::ReadLogs(
     grpc::CallbackServerContext* context, const v1::ReadLogsRequest* request) {
   return rpc::AcceptWriter<v1::LogRecord>(
-      context, {}, [&](std::shared_ptr<rpc::Stream<v1::LogRecord>> stream) {
-        auto reading = std::make_shared<LogReading>(s_, options_.logs, *request, std::move(stream));
+      context, {}, [&](const std::shared_ptr<rpc::Stream<v1::LogRecord>>& stream) {
+        auto reading = std::make_shared<LogReading>(s_, options_.logs, *request, stream);
         reading->Begin();
-        return Counted<rpc::NoMessage>("ReadLogs", observer_, std::move(reading));
+        return s_.streams.Enter<rpc::NoMessage>("ReadLogs", stream, std::move(reading));
       });
 }
 

@@ -10,6 +10,7 @@
 #include "scheduler/api/caches.h"
 #include "scheduler/api/delay_queue.h"
 #include "scheduler/api/isolation.h"
+#include "scheduler/api/open_streams.h"
 #include "scheduler/api/router.h"
 #include "scheduler/api/views.h"
 #include "scheduler/engine/engine.h"
@@ -36,6 +37,7 @@ struct Services {
   NamespaceCache& namespaces;
   VersionCache& versions;
   DagCache& dags;
+  OpenStreams& streams;
 };
 
 // Executes a command in a domain of this process. `then` comes on a thread that may block.

@@ -136,6 +136,23 @@ TEST_F(StreamsTest, AWatchEndsWhereTheDatabaseIsOutOfReach) {
   EXPECT_EQ(progress.run().state(), v1::RUN_STATE_SUCCESS);
 }
 
+TEST_F(StreamsTest, AStoppingNodeEndsItsStreams) {
+  const auto context = Context(), late = Context();
+  const auto watch = Watch(first_, context.get());
+  v1::RunProgress progress;
+  ASSERT_TRUE(watch->Read(&progress));
+  first_.api.StopWaiting();
+  while (watch->Read(&progress)) {
+  }
+  const grpc::Status status = watch->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("stopping"));
+  const auto second = Watch(first_, late.get());
+  while (second->Read(&progress)) {
+  }
+  EXPECT_EQ(second->Finish().error_code(), grpc::StatusCode::UNAVAILABLE) << "one that comes late";
+}
+
 TEST_F(StreamsTest, AWatchOfAnEndedRunSendsItsEndAlone) {
   EndRun();
   const auto context = Context();

@@ -9,7 +9,6 @@
 #include "common/rpc/stream.h"
 #include "common/rpc/unary.h"
 #include "scheduler/api/bundle_sender.h"
-#include "scheduler/api/counted_stream.h"
 #include "scheduler/api/log_intake.h"
 #include "scheduler/api/worker_stream.h"
 
@@ -36,19 +35,19 @@ grpc::ServerBidiReactor<v1::WorkerMessage, v1::SchedulerMessage>* WorkerService:
     grpc::CallbackServerContext* context) {
   return rpc::AcceptStream<v1::WorkerMessage, v1::SchedulerMessage>(
       context, WorkerStream::StreamSettings(),
-      [this](std::shared_ptr<WorkerStream::Stream> stream) {
+      [this](const std::shared_ptr<WorkerStream::Stream>& stream) {
         const WorkerStream::Links links{s_.engine, hub_, s_.work, session_term_};
-        return Counted<v1::WorkerMessage>("Control", observer_,
-                                          std::make_shared<WorkerStream>(links, std::move(stream)));
+        return s_.streams.Enter<v1::WorkerMessage>("Control", stream,
+                                                   std::make_shared<WorkerStream>(links, stream));
       });
 }
 
 grpc::ServerBidiReactor<v1::LogBatch, v1::LogAcks>* WorkerService::Bulk(
     grpc::CallbackServerContext* context) {
   return rpc::AcceptStream<v1::LogBatch, v1::LogAcks>(
-      context, {}, [this](std::shared_ptr<LogIntake::Stream> stream) {
-        return Counted<v1::LogBatch>("Bulk", observer_,
-                                     std::make_shared<LogIntake>(s_, std::move(stream)));
+      context, {}, [this](const std::shared_ptr<LogIntake::Stream>& stream) {
+        return s_.streams.Enter<v1::LogBatch>("Bulk", stream,
+                                              std::make_shared<LogIntake>(s_, stream));
       });
 }
 
@@ -66,10 +65,10 @@ grpc::ServerUnaryReactor* WorkerService::GetVersion(grpc::CallbackServerContext*
 grpc::ServerWriteReactor<v1::BundleChunk>* WorkerService::GetBundle(
     grpc::CallbackServerContext* context, const v1::GetBundleRequest* request) {
   return rpc::AcceptWriter<v1::BundleChunk>(
-      context, {}, [&](std::shared_ptr<BundleSender::Stream> stream) {
-        auto sender = std::make_shared<BundleSender>(s_, request->hash(), std::move(stream));
+      context, {}, [&](const std::shared_ptr<BundleSender::Stream>& stream) {
+        auto sender = std::make_shared<BundleSender>(s_, request->hash(), stream);
         sender->Begin();
-        return Counted<rpc::NoMessage>("GetBundle", observer_, std::move(sender));
+        return s_.streams.Enter<rpc::NoMessage>("GetBundle", stream, std::move(sender));
       });
 }
 
