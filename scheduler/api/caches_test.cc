@@ -84,7 +84,7 @@ TEST_F(CachesTest, InboxRowsBecomeCommands) {
   PutDag(PutVersion(1));
   NamespaceCache namespaces(catalog_);
   VersionCache versions(catalog_, 1000);
-  InboxCommands inbox(catalog_, namespaces, versions);
+  InboxCommands inbox(catalog_, namespaces, versions, RealClock());
   const auto command = inbox.Decode(
       {1, "CreateRun", R"({"namespace":"default","dag":"d","paramsJson":"{\"n\": 3}"})"});
   ASSERT_THAT(command, IsOk());
@@ -97,7 +97,7 @@ TEST_F(CachesTest, InboxRowsThatCanNeverBeAppliedSaySo) {
   PutDag(PutVersion(1));
   NamespaceCache namespaces(catalog_);
   VersionCache versions(catalog_, 1000);
-  InboxCommands inbox(catalog_, namespaces, versions);
+  InboxCommands inbox(catalog_, namespaces, versions, RealClock());
   const auto code = [&](const char* method, const char* json) {
     return inbox.Decode({1, method, json}).status().code();
   };

@@ -43,8 +43,8 @@ absl::StatusOr<core::CommandBody> InboxCommands::CreateRun(const std::string& js
   PENSTOCK_RETURN_IF_ERROR(check.Result());
   PENSTOCK_ASSIGN_OR_RETURN(const auto ns, namespaces_.Find(NamespaceOf(request.namespace_())));
   PENSTOCK_ASSIGN_OR_RETURN(const auto dag, FindDag(catalog_, ns.id, request.dag()));
-  PENSTOCK_ASSIGN_OR_RETURN(auto prepared,
-                            PrepareRuns(catalog_, versions_, {{dag, &request}}, /*repeated=*/true));
+  PENSTOCK_ASSIGN_OR_RETURN(auto prepared, PrepareRuns(catalog_, versions_, {{dag, &request}},
+                                                       /*repeated=*/true, clock_.Steady()));
   PreparedRun& run = prepared.front();
   if (run.existing.has_value()) {
     return absl::AlreadyExistsError("the run with this idempotency key exists");

@@ -1,5 +1,6 @@
 #pragma once
 // Inbox rows as commands: the rows hold requests of the control API as protobuf JSON.
+#include "common/base/clock.h"
 #include "scheduler/api/caches.h"
 #include "scheduler/engine/inbox_decoder.h"
 #include "scheduler/store/catalog.h"
@@ -9,8 +10,9 @@ namespace penstock::api {
 // Thread-safe; blocks on the catalog. References outlive it.
 class InboxCommands final : public engine::InboxDecoder {
  public:
-  InboxCommands(store::Catalog& catalog, NamespaceCache& namespaces, VersionCache& versions)
-      : catalog_(catalog), namespaces_(namespaces), versions_(versions) {}
+  InboxCommands(store::Catalog& catalog, NamespaceCache& namespaces, VersionCache& versions,
+                const Clock& clock)
+      : catalog_(catalog), namespaces_(namespaces), versions_(versions), clock_(clock) {}
 
   absl::StatusOr<core::CommandBody> Decode(const store::InboxRow& row) override;
 
@@ -22,6 +24,7 @@ class InboxCommands final : public engine::InboxDecoder {
   store::Catalog& catalog_;
   NamespaceCache& namespaces_;
   VersionCache& versions_;
+  const Clock& clock_;
 };
 
 }  // namespace penstock::api

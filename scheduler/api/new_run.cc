@@ -8,7 +8,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
-#include "common/base/clock.h"
 #include "common/base/random.h"
 #include "common/base/status.h"
 #include "common/base/status_macros.h"
@@ -157,11 +156,10 @@ bool HasForwardKey(const v1::CreateRunRequest& request) {
 absl::StatusOr<std::vector<PreparedRun>> PrepareRuns(store::Catalog& catalog,
                                                      VersionCache& versions,
                                                      const std::vector<RunRequest>& requests,
-                                                     bool repeated) {
+                                                     bool repeated, SteadyTime now) {
   std::vector<PreparedRun> prepared;
   std::vector<size_t> asked;
   std::vector<store::RunIdentity> identities;
-  const SteadyTime now = RealClock().Steady();  // before the look-up: what comes later is not in it
   for (const RunRequest& wanted : requests) {
     PENSTOCK_ASSIGN_OR_RETURN(PreparedRun one, Fill(versions, wanted));
     one.run.looked_up = now;

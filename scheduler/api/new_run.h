@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/clock.h"
 #include "penstock/v1/control.pb.h"
 #include "scheduler/api/caches.h"
 #include "scheduler/api/validate.h"
@@ -44,11 +45,12 @@ struct RunRequest {
 };
 
 // Resolves parameters, and looks for runs with the same identities if the requests give any (blocks
-// on the catalog, once, only then; keys made by schedulers count when `repeated`). ALREADY_EXISTS
-// names the run that has the key or the logical date.
+// on the catalog, once, only then; keys made by schedulers count when `repeated`). What comes after
+// `now` may be missing in what it finds. ALREADY_EXISTS names the run that has the key or the
+// logical date.
 absl::StatusOr<std::vector<PreparedRun>> PrepareRuns(store::Catalog& catalog,
                                                      VersionCache& versions,
                                                      const std::vector<RunRequest>& requests,
-                                                     bool repeated);
+                                                     bool repeated, SteadyTime now);
 
 }  // namespace penstock::api

@@ -117,8 +117,8 @@ absl::StatusOr<std::shared_ptr<RunHandlers::Creation>> RunHandlers::Prepare(
     PENSTOCK_ASSIGN_OR_RETURN(const auto dag, s_.dags.Find(ns.id, request.dag(), epoch));
     requests.push_back({dag, &request});
   }
-  PENSTOCK_ASSIGN_OR_RETURN(creation->runs,
-                            PrepareRuns(s_.catalog, s_.versions, requests, repeated));
+  PENSTOCK_ASSIGN_OR_RETURN(
+      creation->runs, PrepareRuns(s_.catalog, s_.versions, requests, repeated, s_.clock.Steady()));
   return creation;
 }
 

@@ -237,7 +237,7 @@ absl::Status Server::BuildCore(std::unique_ptr<store::FleetStore> store,
   core_.inbox_namespaces = std::make_unique<api::NamespaceCache>(*core_.owner_catalog);
   core_.inbox_versions = std::make_unique<api::VersionCache>(*core_.owner_catalog, kCachedTasks);
   core_.inbox = std::make_unique<api::InboxCommands>(*core_.owner_catalog, *core_.inbox_namespaces,
-                                                     *core_.inbox_versions);
+                                                     *core_.inbox_versions, clock_);
   core_.fleet = std::make_unique<engine::Fleet>(
       FleetSettings(terms), clock_, std::move(store),
       [&owners = *core_.owners](DomainId domain) {
