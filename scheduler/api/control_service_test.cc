@@ -330,8 +330,6 @@ TEST_F(ControlTest, ARunForwardedToANodeThatDiesIsCreatedOnce) {
   EXPECT_EQ(world_.catalog.run_count(), 1u);
 }
 
-// ---- Task instances ----
-
 TEST_F(ControlTest, ARunWhoseAnswerIsLostIsCreatedOnce) {
   ApplyChain(first_);
   first_.engine.LoseNextAnswer();
@@ -380,6 +378,8 @@ TEST_F(ControlTest, ANodeThatIsNoWorseOffThanOthersGoesOnWaiting) {
   Create(first_);
   EXPECT_EQ(world_.signal.Count("give up"), 0);
 }
+
+// ---- Task instances ----
 
 TEST_F(ControlTest, ListsInstancesWithAndWithoutRows) {
   ApplyChain(first_);

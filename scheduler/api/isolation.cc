@@ -50,7 +50,9 @@ void Isolation::Ask(const std::string& address, const std::shared_ptr<Round>& ro
   });
 }
 
+// Under a lock, so that nobody is told in another order than that of the changes.
 void Isolation::Set(bool cut_off) {
+  MutexLock lock(&mu_);
   if (cut_off_.exchange(cut_off) == cut_off) return;
   if (cut_off) {
     obs::Warning("cut off from the database, unlike others: refusing requests");

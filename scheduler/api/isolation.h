@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/base/mutex.h"
 #include "scheduler/engine/engine.h"
 #include "scheduler/peer/client.h"
 
@@ -19,8 +20,8 @@ namespace penstock::api {
 // elsewhere would not help. Thread-safe.
 class Isolation {
  public:
-  // `told` hears of every change, from any thread; it must only hand over. Both references outlive
-  // this; so does whatever `peers` still has under way.
+  // `told` hears of every change, in order, from any thread; it must only hand over. Both
+  // references outlive this, and `peers` is shut down before it goes: answers come back here.
   Isolation(engine::Engine& engine, peer::Client& peers, std::function<void(bool cut_off)> told)
       : engine_(engine), peers_(peers), told_(std::move(told)) {}
 
@@ -32,11 +33,12 @@ class Isolation {
  private:
   struct Round;
   void Ask(const std::string& address, const std::shared_ptr<Round>& round);
-  void Set(bool cut_off);
+  void Set(bool cut_off) ABSL_LOCKS_EXCLUDED(mu_);
 
   engine::Engine& engine_;
   peer::Client& peers_;
   const std::function<void(bool)> told_;
+  Mutex mu_;  // held while others are told
   std::atomic<bool> asking_{false};
   std::atomic<bool> cut_off_{false};
 };
