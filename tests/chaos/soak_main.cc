@@ -28,6 +28,7 @@ constexpr const char* kHelp =
     "  --seed N         of the faults (1)\n"
     "  --pause MS       between two faults, on average (2500)\n"
     "  --pace MS        between two runs of 9 tasks (150)\n"
+    "  --slots N        of each worker (8)   --pool N   slots of the tasks' pool (3)\n"
     "  --schedulers N   (3)   --workers N   (3)\n"
     "  --machines       each part in a network namespace of its own, whose packets are lost "
     "(root)\n"
@@ -41,6 +42,7 @@ struct Settings {
   absl::Duration pause = absl::Milliseconds(2500);
   absl::Duration pace = absl::Milliseconds(150);
   bool keep = false;
+  WorkloadShape workload;
   FleetOptions fleet;
 };
 
@@ -55,7 +57,7 @@ class Soak {
     std::ofstream(truth_file).close();
     PENSTOCK_ASSIGN_OR_RETURN(fleet_, Fleet::Start(settings_.fleet));
     const auto client = fleet_->NewClient(absl::Seconds(60));
-    PENSTOCK_RETURN_IF_ERROR(PrepareWorkload(*client, truth_file));
+    PENSTOCK_RETURN_IF_ERROR(PrepareWorkload(*client, truth_file, settings_.workload));
     begin_ = RealClock().Steady();
     begin_wall_ = absl::ToDoubleSeconds(RealClock().Wall() - absl::UnixEpoch());
     Load load(fleet_->NewClient(absl::Seconds(30)), settings_.pace);
@@ -73,7 +75,7 @@ class Soak {
     load.Stop();
     const auto recovery = WaitForEnd(*client, kBoundAfterFaults);
     const Truth truth = ReadTruth(truth_file);
-    Verdict verdict = Judge(truth, load.acknowledged(), WorkloadRules());
+    Verdict verdict = Judge(truth, load.acknowledged(), WorkloadRules(settings_.workload));
     verdict.violations.insert(verdict.violations.end(), deaths_.begin(), deaths_.end());
     if (!recovery.ok()) verdict.violations.push_back(recovery.status().ToString());
     CompareWithTruth(*client, load.acknowledged(), truth, &verdict.violations);
@@ -84,7 +86,7 @@ class Soak {
         "memory then: %s\nmemory now:  %s\ndead tuples: %s\n",
         storm.count(), load.acknowledged().size(), load.refused(),
         static_cast<long long>(verdict.attempts), static_cast<long long>(verdict.repeated),
-        verdict.longest_gap, WorkloadRules().pool_slots, verdict.most_in_pool,
+        verdict.longest_gap, WorkloadRules(settings_.workload).pool_slots, verdict.most_in_pool,
         absl::ToDoubleSeconds(recovery.value_or(absl::InfiniteDuration())), memory.c_str(),
         Memory().c_str(), fleet_->Query("select sum(n_dead_tup) from pg_stat_user_tables").c_str());
     TellOfGap(verdict);
@@ -173,6 +175,10 @@ bool Parse(const std::vector<std::string>& args, Settings* settings) {
       settings->fleet.schedulers = static_cast<int>(number);
     } else if (flag == "--workers") {
       settings->fleet.workers = static_cast<int>(number);
+    } else if (flag == "--slots") {
+      settings->fleet.slots = static_cast<int>(number);
+    } else if (flag == "--pool") {
+      settings->workload.pool_slots = static_cast<int>(number);
     } else if (flag == "--bin") {
       settings->fleet.bin_dir = value;
     } else {

@@ -99,7 +99,7 @@ absl::StatusOr<bool> Play(const Story& story, const std::string& dir, const std:
   options.data_dir = dir;
   PENSTOCK_ASSIGN_OR_RETURN(stage.fleet, Fleet::Start(options));
   stage.client = stage.fleet->NewClient(absl::Seconds(60));
-  PENSTOCK_RETURN_IF_ERROR(PrepareWorkload(*stage.client, stage.truth_file, story.slow_tenths));
+  PENSTOCK_RETURN_IF_ERROR(PrepareWorkload(*stage.client, stage.truth_file, {story.slow_tenths}));
   return story.play(stage);
 }
 

@@ -14,8 +14,6 @@
 namespace penstock::chaos {
 namespace {
 
-constexpr int kPoolSlots = 3;
-
 // bash knows the time without starting a program.
 std::string Dag(const std::string& truth, int slow_tenths) {
   const auto task = [](std::string_view id, std::string_view needs, std::string_view pool,
@@ -66,7 +64,7 @@ void Compare(client::Client& client, int64_t run, const Known& known,
 
 }  // namespace
 
-Expected WorkloadRules() {
+Expected WorkloadRules(const WorkloadShape& shape) {
   return {{"first", "left", "right", "slow", "pool1", "pool2", "join", "chain", "last"},
           {{"left", {"first"}},
            {"right", {"first"}},
@@ -77,19 +75,19 @@ Expected WorkloadRules() {
            {"chain", {"join"}},
            {"last", {"chain", "slow", "pool1", "pool2"}}},
           {"pool1", "pool2"},
-          kPoolSlots};
+          shape.pool_slots};
 }
 
 absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file,
-                             int slow_tenths) {
+                             const WorkloadShape& shape) {
   v1::SetPoolRequest pool;
   pool.set_namespace_("default");
   pool.set_name("soak");
-  pool.set_slots(kPoolSlots);
+  pool.set_slots(shape.pool_slots);
   PENSTOCK_RETURN_IF_ERROR(client.SetPool(pool).status());
   v1::ApplyDagRequest dag;
   dag.set_namespace_("default");
-  dag.set_yaml(Dag(truth_file, slow_tenths));
+  dag.set_yaml(Dag(truth_file, shape.slow_tenths));
   return client.ApplyDag(dag).status();
 }
 

@@ -14,12 +14,17 @@
 
 namespace penstock::chaos {
 
-// Makes the pool and the DAG, whose tasks write to `truth_file`; the slow one takes so many tenths
-// of a second.
+// Two tasks of a run, of a quarter of a second each, need a slot of its pool.
+struct WorkloadShape {
+  int slow_tenths = 15;  // of a second, which the slow task takes
+  int pool_slots = 3;
+};
+
+// Makes the pool and the DAG, whose tasks write to `truth_file`.
 absl::Status PrepareWorkload(client::Client& client, const std::string& truth_file,
-                             int slow_tenths = 15);
+                             const WorkloadShape& shape = {});
 // What every run of it must keep to.
-Expected WorkloadRules();
+Expected WorkloadRules(const WorkloadShape& shape = {});
 Truth ReadTruth(const std::string& truth_file);
 
 // Submits runs of nine tasks at a pace, from a thread of its own, until Stop().
