@@ -48,7 +48,7 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
       namespaces_(links.catalog),
       versions_(links.catalog, options.cached_tasks),
       dag_cache_(links.catalog, links.clock, options.dag_ttl),
-      isolation_(links.engine, peers_,
+      isolation_(links.engine, peers_, links.clock,
                  [told = links.cut_off_changed](bool cut_off) {
                    if (told) told(cut_off);
                  }),

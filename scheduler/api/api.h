@@ -46,8 +46,8 @@ struct ApiLinks {
   ApiObserver& observer;
   const Clock& clock;
   DomainViews* views = nullptr;  // null = the engine's own
-  // Told when this scheduler is cut off from the database while others are not (isolation.h), and
-  // when it is no longer. From any thread; must only hand over. May be empty.
+  // Told, again and again, while this scheduler is cut off from the database and others are not
+  // (isolation.h), and when it is no longer. From any thread; must only hand over. May be empty.
   std::function<void(bool)> cut_off_changed;
 };
 

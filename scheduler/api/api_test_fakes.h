@@ -78,7 +78,10 @@ class FakeEngine final : public engine::Engine {
     } else {
       std::visit([&](const auto& body) { Do(body, &reply); }, command);
     }
-    if (lost_answers_.exchange(0) > 0) reply.status = engine::InDoubt("the answer was lost");
+    if (lost_answers_.exchange(0) > 0) {
+      reply.status = engine::InDoubt("the answer was lost");
+      if (loses_domain_) world_.Own(domain, 0);
+    }
     world_.signal.Announce("execute");
     done(std::move(reply));
   }
@@ -117,19 +120,23 @@ class FakeEngine final : public engine::Engine {
   SchedulerId self() const override { return self_; }
   void InboxHint(DomainId) override { world_.signal.Announce("hint"); }
   bool Ready() const override {
-    world_.signal.Announce("ready");
+    world_.signal.Announce("ready " + std::to_string(self_.value()));
     return beat_age_ms_ < 3000;
   }
   absl::Duration SinceBeat() const override {
-    world_.signal.Announce("since beat");
+    world_.signal.Announce("since beat " + std::to_string(self_.value()));
     return absl::Milliseconds(beat_age_ms_.load());
   }
   void GiveUpWaiting() override { world_.signal.Announce("give up"); }
 
   // Its last beat is so old.
   void SetBeatAge(absl::Duration age) { beat_age_ms_ = absl::ToInt64Milliseconds(age); }
-  // The next command is carried out, but its answer is that nobody knows.
-  void LoseNextAnswer() { lost_answers_ = 1; }
+  // The next command is carried out, but its answer is that nobody knows; and nobody owns the
+  // domain any more.
+  void LoseNextAnswer(bool and_domain = false) {
+    loses_domain_ = and_domain;
+    lost_answers_ = 1;
+  }
   // The next `count` commands are refused as if the domain had just moved.
   void RefuseNext(int count) { refusals_ = count; }
   // The next retry of a run finds that it has ended since its rows were read.
@@ -209,6 +216,7 @@ class FakeEngine final : public engine::Engine {
   std::atomic<int> refusals_{0};
   std::atomic<int> ended_late_{0};
   std::atomic<int> lost_answers_{0};
+  std::atomic<bool> loses_domain_{false};
   std::atomic<int64_t> beat_age_ms_{100};
   Mutex mu_;
   std::vector<std::weak_ptr<std::function<void()>>> watches_ ABSL_GUARDED_BY(mu_);

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "scheduler/engine/engine.h"
 #include "scheduler/peer/client.h"
@@ -17,13 +18,16 @@ namespace penstock::api {
 // A scheduler is cut off when its lease has ended because no beat of its own reaches the database,
 // while another one's do: it refuses requests at once, so that clients turn to the others. When the
 // others fare no better, as in an outage of the database, it is not: requests wait, since asking
-// elsewhere would not help. Thread-safe.
+// elsewhere would not help; nor is it for a while afterwards, in which others may just have been
+// the first to come back. Thread-safe.
 class Isolation {
  public:
-  // `told` hears of every change, in order, from any thread; it must only hand over. Both
-  // references outlive this, and `peers` is shut down before it goes: answers come back here.
-  Isolation(engine::Engine& engine, peer::Client& peers, std::function<void(bool cut_off)> told)
-      : engine_(engine), peers_(peers), told_(std::move(told)) {}
+  // `told` hears true again and again while this scheduler is cut off, and false once it is no
+  // longer, in order and from any thread; it must only hand over. The references outlive this, and
+  // `peers` is shut down before it goes: answers come back here.
+  Isolation(engine::Engine& engine, peer::Client& peers, const Clock& clock,
+            std::function<void(bool cut_off)> told)
+      : engine_(engine), peers_(peers), clock_(clock), told_(std::move(told)) {}
 
   // Looks at this scheduler and asks the others, whose answers come later. To be called again and
   // again, by one thread. Does not block.
@@ -33,17 +37,20 @@ class Isolation {
  private:
   struct Round;
   void Ask(const std::string& address, const std::shared_ptr<Round>& round);
-  void Set(bool cut_off) ABSL_LOCKS_EXCLUDED(mu_);
+  void Conclude(const Round& round) ABSL_LOCKS_EXCLUDED(mu_);
+  void Set(bool cut_off) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   engine::Engine& engine_;
   peer::Client& peers_;
+  const Clock& clock_;
   const std::function<void(bool)> told_;
-  Mutex mu_;  // held while others are told
   std::atomic<bool> asking_{false};
   std::atomic<bool> cut_off_{false};
+  Mutex mu_;                                 // held while others are told
+  SteadyTime all_out_ ABSL_GUARDED_BY(mu_);  // when the others were last known to fare no better
 };
 
-// What a scheduler that is cut off answers. UNAVAILABLE: nothing was done.
+// What a scheduler that is cut off answers: UNAVAILABLE.
 absl::Status CutOffError();
 
 }  // namespace penstock::api

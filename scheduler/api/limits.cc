@@ -31,17 +31,17 @@ template <typename Request, typename Response>
 void LimitHandlers::OnOwner(const Caller& caller, const char* method, const Request& request,
                             Response* response,
                             std::function<void(const store::NamespaceRecord&, const Done&)> look,
-                            Done done) {
+                            Done done, std::function<bool()> repeatable) {
   Checker check;
   check.Text("namespace", request.namespace_(), kMaxNameBytes);
   if (!check.ok()) return done(check.Result());
   const auto ns = s_.namespaces.Find(NamespaceOf(request.namespace_()));
   if (!ns.ok()) return done(ns.status());
-  s_.router.Run(caller,
-                MakeOwnerCall(ns->domain, method, request, response,
-                              [ns = *ns, look = std::move(look)](
-                                  const engine::Place&, const Done& then) { look(ns, then); }),
-                std::move(done));
+  OwnerCall call = MakeOwnerCall(ns->domain, method, request, response,
+                                 [ns = *ns, look = std::move(look)](
+                                     const engine::Place&, const Done& then) { look(ns, then); });
+  call.repeatable = std::move(repeatable);
+  s_.router.Run(caller, std::move(call), std::move(done));
 }
 
 // ---- Pools ----
@@ -94,7 +94,8 @@ void LimitHandlers::DeletePool(const Caller& caller, const v1::DeletePoolRequest
     Execute(s_, ns.domain, core::DeletePool{name}, actor,
             [then](const core::Reply& reply) { then(reply.status); });
   };
-  OnOwner(caller, "DeletePool", request, response, remove, std::move(done));
+  // A second try would say that there is no such pool.
+  OnOwner(caller, "DeletePool", request, response, remove, std::move(done), [] { return false; });
 }
 
 // ---- Queues, workers ----

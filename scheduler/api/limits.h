@@ -33,7 +33,8 @@ class LimitHandlers {
   // Runs `look` on the owner of the request's namespace.
   template <typename Request, typename Response>
   void OnOwner(const Caller& caller, const char* method, const Request& request, Response* response,
-               std::function<void(const store::NamespaceRecord&, const Done&)> look, Done done);
+               std::function<void(const store::NamespaceRecord&, const Done&)> look, Done done,
+               std::function<bool()> repeatable = {});
   void AnswerPool(const store::NamespaceRecord& ns, const std::string& name, v1::Pool* response,
                   const Done& done);
   void DrainIn(const Caller& caller, DomainId domain, const v1::DrainWorkerRequest& request,

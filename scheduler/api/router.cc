@@ -30,7 +30,7 @@ void Router::Run(const Caller& caller, OwnerCall call, Done done) {
 }
 
 void Router::Try(const PendingPtr& pending) {
-  if (isolation_.cut_off()) return pending->done(CutOffError());
+  if (isolation_.cut_off()) return GiveUp(pending, CutOffError());
   const absl::StatusOr<engine::Place> place = engine_.Locate(pending->call.domain);
   if (place.ok() && place->local) return RunHere(pending, *place);
   if (pending->caller.forwarded) {
@@ -80,17 +80,26 @@ void Router::OnAnswer(const PendingPtr& pending, peer::ForwardAnswer answer) {
 void Router::OnDoubt(const PendingPtr& pending, const absl::Status& why) {
   pending->repeated = true;
   if (!pending->call.repeatable || pending->call.repeatable()) return TryLater(pending, why);
+  GiveUp(pending, why);
+}
+
+// An earlier try may have been carried out: then the client must hear of it, unless it does not
+// matter.
+void Router::GiveUp(const PendingPtr& pending, const absl::Status& status) {
+  const bool in_doubt = pending->repeated && pending->call.repeatable && !pending->caller.forwarded;
+  if (!in_doubt) return pending->done(status);
   pending->done(MakeStatus(
       absl::StatusCode::kUnavailable,
       fmt::format("the scheduler in charge was lost before it answered ({}): look whether the "
-                  "request took effect before you repeat it",
-                  Message(why))));
+                  "request took effect before you repeat it without an idempotency key",
+                  Message(status))));
 }
 
 void Router::TryLater(const PendingPtr& pending, const absl::Status& why) {
-  if (isolation_.cut_off()) return pending->done(CutOffError());
+  if (isolation_.cut_off()) return GiveUp(pending, CutOffError());
   if (clock_.Steady() + pending->pause >= pending->caller.deadline) {
-    return pending->done(
+    return GiveUp(
+        pending,
         MakeStatus(absl::StatusCode::kUnavailable,
                    fmt::format("no scheduler could answer in time: {}; try again", Message(why))));
   }

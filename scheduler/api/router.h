@@ -64,6 +64,7 @@ class Router {
   void Forward(const PendingPtr& pending, const std::string& address);
   void OnAnswer(const PendingPtr& pending, peer::ForwardAnswer answer);
   void OnDoubt(const PendingPtr& pending, const absl::Status& why);
+  void GiveUp(const PendingPtr& pending, const absl::Status& status);
   void TryLater(const PendingPtr& pending, const absl::Status& why);
 
   engine::Engine& engine_;

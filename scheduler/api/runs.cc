@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/status.h"
 #include "common/base/status_macros.h"
 #include "scheduler/api/convert.h"
 #include "scheduler/api/cursor.h"
 #include "scheduler/api/validate.h"
+#include "scheduler/engine/errors.h"
 
 namespace penstock::api {
 namespace {
@@ -41,6 +43,13 @@ absl::StatusOr<store::RunFilter> ToFilter(const v1::ListRunsRequest& request) {
   filter.before = RunId(before);
   filter.limit = PageSize(request.page_size());
   return filter;
+}
+
+// What a second try found by a key of the scheduler's own was made by the first.
+void HideForwardKeys(const v1::CreateRunsRequest& request, v1::CreateRunsResponse* response) {
+  for (int i = 0; i < request.runs_size(); ++i) {
+    if (HasForwardKey(request.runs(i))) response->mutable_runs(i)->set_already_existed(false);
+  }
 }
 
 }  // namespace
@@ -93,16 +102,12 @@ void RunHandlers::CreateAll(const Caller& caller, Batch batch, v1::CreateRunsRes
     return batch->SerializeAsString();
   };
   call.take = [batch, response](const std::string& bytes) {
-    if (!response->ParseFromString(bytes) || response->runs_size() != batch->runs_size()) {
-      return false;
-    }
-    for (int i = 0; i < batch->runs_size(); ++i) {
-      if (HasForwardKey(batch->runs(i))) response->mutable_runs(i)->set_already_existed(false);
-    }
-    return true;
+    return response->ParseFromString(bytes) && response->runs_size() == batch->runs_size();
   };
   s_.router.Run(caller, std::move(call),
-                [hold = std::move(hold), done = std::move(done)](const absl::Status& status) {
+                [hold = std::move(hold), batch, response,
+                 done = std::move(done)](const absl::Status& status) {
+                  if (status.ok()) HideForwardKeys(*batch, response);
                   done(status);
                 });
 }
@@ -140,7 +145,10 @@ void RunHandlers::CreateHere(const store::NamespaceRecord& ns, Epoch epoch,
               return done(absl::UnavailableError(reply.status.message()));
             }
             if (!reply.status.ok()) return done(reply.status);
-            done(Answer(*creation, reply, response));
+            const absl::Status answered = Answer(*creation, reply, response);
+            // The runs are there.
+            if (absl::IsUnavailable(answered)) return done(engine::InDoubt(Message(answered)));
+            done(answered);
           });
 }
 

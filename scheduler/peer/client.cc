@@ -142,7 +142,7 @@ void Client::Hint(const std::string& address, const std::vector<DomainId>& domai
 }
 
 void Client::GetLastBeat(const std::string& address, absl::Duration timeout,
-                         std::function<void(absl::StatusOr<absl::Duration>)> done) {
+                         std::function<void(absl::StatusOr<LastBeat>)> done) {
   struct State {
     grpc::ClientContext context;
     std::unique_ptr<v1::PeerService::Stub> stub;
@@ -159,7 +159,7 @@ void Client::GetLastBeat(const std::string& address, absl::Duration timeout,
       &state->context, &state->request, &state->response,
       [state, done = std::move(done), calls = calls_](const grpc::Status& status) {
         if (status.ok()) {
-          done(absl::Microseconds(state->response.age_us()));
+          done(LastBeat{absl::Microseconds(state->response.age_us()), state->response.ready()});
         } else {
           done(rpc::FromGrpc(status));
         }

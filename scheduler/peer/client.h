@@ -37,6 +37,11 @@ struct ForwardAnswer {
   std::string response;  // serialised; with kAnswered and an OK status
 };
 
+struct LastBeat {
+  absl::Duration age;  // of the last beat that reached the database
+  bool ready = false;  // not older than a domain term
+};
+
 // Thread-safe. Callbacks run on gRPC's threads: they must only hand over.
 class Client {
  public:
@@ -50,10 +55,10 @@ class Client {
                std::function<void(ForwardAnswer)> done);
   // "There is something new in these inboxes." May get lost.
   void Hint(const std::string& address, const std::vector<DomainId>& domains);
-  // How long ago the scheduler at `address` has last reached the database; not OK when it does not
-  // tell within `timeout`. `done` is called exactly once.
+  // Of the scheduler at `address`; not OK when it does not tell within `timeout`. `done` is called
+  // exactly once.
   void GetLastBeat(const std::string& address, absl::Duration timeout,
-                   std::function<void(absl::StatusOr<absl::Duration>)> done);
+                   std::function<void(absl::StatusOr<LastBeat>)> done);
   // What the node at `address` holds of an attempt's log from `offset` on: at least one record if
   // there is any, then as many as fit `max_bytes`. Its cursor means nothing. Blocks up to
   // `timeout`.

@@ -65,6 +65,7 @@ grpc::ServerUnaryReactor* PeerService::GetLastBeat(grpc::CallbackServerContext* 
                                                    const v1::GetLastBeatRequest*,
                                                    v1::GetLastBeatResponse* response) {
   response->set_age_us(absl::ToInt64Microseconds(engine_.SinceBeat()));
+  response->set_ready(engine_.Ready());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

@@ -8,6 +8,7 @@ format=$(command -v clang-format-14 || command -v clang-format) ||
 
 sources() { git ls-files -z '*.cc' '*.h'; }
 
+[ -n "$(sources | tr -d '\0' | head -c 1)" ] || { echo "git lists no sources"; exit 1; }
 if [ "${1:-}" = --fix ]; then
   sources | xargs -0 "$format" -i
   exit

@@ -44,8 +44,8 @@ class Database {
   // the server cannot be reached.
   absl::StatusOr<Lease> Borrow() ABSL_LOCKS_EXCLUDED(mu_);
   // True: ends what waits for the server or a connection, and refuses until false, all with
-  // UNAVAILABLE. For when it is known to be in vain. A connection that is being opened and those
-  // for the fleet are left alone.
+  // UNAVAILABLE. For when it is known to be in vain. What slips in at that moment is ended by the
+  // next call with true; a connection that is being opened takes its time.
   void Refuse(bool refuse) ABSL_LOCKS_EXCLUDED(mu_);
   // A connection of one's own, to the fleet DSN, not counted.
   absl::StatusOr<std::unique_ptr<Connection>> OpenForFleet();
