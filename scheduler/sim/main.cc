@@ -58,20 +58,21 @@ std::optional<std::set<int>> Numbers(const std::string& list) {
 }
 
 bool ParseSwitch(const std::string& flag, Settings* s) {
-  if (flag == "--no-faults")
+  if (flag == "--no-faults") {
     s->options.faults = false;
-  else if (flag == "--no-users")
+  } else if (flag == "--no-users") {
     s->options.users = false;
-  else if (flag == "--no-lost-answers")
+  } else if (flag == "--no-lost-answers") {
     s->options.lost_answers = false;
-  else if (flag == "--verbose")
+  } else if (flag == "--verbose") {
     s->options.verbose = true;
-  else if (flag == "--mutations")
+  } else if (flag == "--mutations") {
     s->all_mutations = true;
-  else if (flag == "--shrink")
+  } else if (flag == "--shrink") {
     s->shrink = true;
-  else
+  } else {
     return false;
+  }
   return true;
 }
 
@@ -95,22 +96,23 @@ bool Parse(int argc, char** argv, Settings* s) {
     }
     int64_t number = 0;
     if (!absl::SimpleAtoi(value, &number)) return false;
-    if (flag == "--seed")
+    if (flag == "--seed") {
       s->options.seed = static_cast<uint64_t>(number);
-    else if (flag == "--seeds")
+    } else if (flag == "--seeds") {
       s->seeds = static_cast<int>(number);
-    else if (flag == "--tasks")
+    } else if (flag == "--tasks") {
       s->options.tasks = number;
-    else if (flag == "--total")
+    } else if (flag == "--total") {
       s->total = number;
-    else if (flag == "--schedulers")
+    } else if (flag == "--schedulers") {
       s->options.schedulers = static_cast<int>(number);
-    else if (flag == "--workers")
+    } else if (flag == "--workers") {
       s->options.workers = static_cast<int>(number);
-    else if (flag == "--slots")
+    } else if (flag == "--slots") {
       s->options.slots = static_cast<int>(number);
-    else
+    } else {
       return false;
+    }
   }
   return true;
 }

@@ -349,10 +349,11 @@ void StoreModel::Write(Epoch epoch, const core::FlushBatch& batch) {
   }
   for (const core::DagUpdate& u : batch.dags) dags_[u.dag.id] = {u.dag, u.deleted};
   for (const core::PoolUpdate& u : batch.pools) {
-    if (u.deleted)
+    if (u.deleted) {
       pools_.erase(u.pool.name);
-    else
+    } else {
       pools_[u.pool.name] = u.pool;
+    }
   }
   WriteTasks(batch);
   for (const core::RunUpdate& u : batch.run_updates) {
