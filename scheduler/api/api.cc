@@ -48,10 +48,7 @@ Api::Api(const ApiOptions& options, const ApiLinks& links)
       namespaces_(links.catalog),
       versions_(links.catalog, options.cached_tasks),
       dag_cache_(links.catalog, links.clock, options.dag_ttl),
-      isolation_(links.engine, peers_, links.clock,
-                 [told = links.cut_off_changed](bool cut_off) {
-                   if (told) told(cut_off);
-                 }),
+      isolation_(links.engine, peers_, links.clock, links.on_cut_off),
       look_at_database_("api-isolation", options.isolation_interval, [this] { isolation_.Look(); }),
       router_(links.engine, isolation_, peers_, work_, timers_, links.clock, options.router),
       streams_(links.observer),

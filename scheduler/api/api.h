@@ -48,7 +48,7 @@ struct ApiLinks {
   DomainViews* views = nullptr;  // null = the engine's own
   // Told, again and again, while this scheduler is cut off from the database and others are not
   // (isolation.h), and when it is no longer. From any thread; must only hand over. May be empty.
-  std::function<void(bool)> cut_off_changed;
+  std::function<void(bool)> on_cut_off;
 };
 
 // Thread-safe. Start before the server that serves it, Stop after the server's shutdown has begun

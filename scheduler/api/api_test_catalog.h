@@ -58,6 +58,11 @@ class FakeCatalog final : public store::Catalog {
     MutexLock lock(&mu_);
     attempts_.push_back(attempt);
   }
+  // The next `count` reads of a run fail.
+  void FailRunReads(int count) {
+    MutexLock lock(&mu_);
+    failing_run_reads_ = count;
+  }
   int reads(const std::string& name) {
     MutexLock lock(&mu_);
     return reads_[name];
@@ -153,6 +158,10 @@ class FakeCatalog final : public store::Catalog {
   absl::StatusOr<store::RunRecord> GetRun(RunId id) override {
     MutexLock lock(&mu_);
     ++reads_["GetRun"];
+    if (failing_run_reads_ > 0) {
+      --failing_run_reads_;
+      return absl::UnavailableError("gone");
+    }
     const auto it = runs_.find(id);
     if (it == runs_.end()) return absl::NotFoundError("no run");
     return Record(it->second);
@@ -249,6 +258,7 @@ class FakeCatalog final : public store::Catalog {
   }
 
   Mutex mu_;
+  int failing_run_reads_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, int> reads_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, store::NamespaceRecord> namespaces_ ABSL_GUARDED_BY(mu_);
   std::map<VersionId, store::VersionRecord> versions_ ABSL_GUARDED_BY(mu_);

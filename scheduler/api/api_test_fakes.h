@@ -137,6 +137,8 @@ class FakeEngine final : public engine::Engine {
     loses_domain_ = and_domain;
     lost_answers_ = 1;
   }
+  // The next run is of another version than the one that was looked up: the DAG has changed.
+  void CreateInOtherVersion() { other_version_ = 1; }
   // The next `count` commands are refused as if the domain had just moved.
   void RefuseNext(int count) { refusals_ = count; }
   // The next retry of a run finds that it has ended since its rows were read.
@@ -162,6 +164,7 @@ class FakeEngine final : public engine::Engine {
       }
       row.dag = wanted.dag;
       row.version = world_.catalog.DagById(wanted.dag)->row.version;
+      if (other_version_.exchange(0) > 0) row.version = VersionId(row.version.value() + 1);
       row.key = wanted.key.empty() ? "run-" + std::to_string(row.id.value()) : wanted.key;
       row.idempotency_key = wanted.idempotency_key;
       row.logical_date_us = wanted.logical_date_us;
@@ -215,6 +218,7 @@ class FakeEngine final : public engine::Engine {
   const SchedulerId self_;
   std::atomic<int> refusals_{0};
   std::atomic<int> ended_late_{0};
+  std::atomic<int> other_version_{0};
   std::atomic<int> lost_answers_{0};
   std::atomic<bool> loses_domain_{false};
   std::atomic<int64_t> beat_age_ms_{100};

@@ -354,6 +354,30 @@ TEST_F(ControlTest, ARunWhoseAnswerIsLostIsCreatedOnce) {
   EXPECT_EQ(world_.catalog.run_count(), 3u);
 }
 
+TEST_F(ControlTest, APoolsDeletionIsNotRepeatedInDoubt) {
+  v1::SetPoolRequest set;
+  set.set_name("gpu");
+  v1::Pool pool;
+  ASSERT_TRUE(first_.control->SetPool(Context().get(), set, &pool).ok());
+  v1::DeletePoolRequest request;
+  request.set_name("gpu");
+  v1::DeletePoolResponse response;
+  first_.engine.LoseNextAnswer();
+  const grpc::Status status = first_.control->DeletePool(Context().get(), request, &response);
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE) << "not NOT_FOUND, of a second try";
+}
+
+TEST_F(ControlTest, ALookUpThatFailsAfterTheCommitLeavesOneRun) {
+  ApplyChain(first_);
+  first_.engine.CreateInOtherVersion();
+  world_.catalog.FailRunReads(1);
+  v1::Run run;
+  const grpc::Status status = first_.control->CreateRun(Context().get(), NewRun(), &run);
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("look whether the request took effect"));
+  EXPECT_EQ(world_.catalog.run_count(), 1u);
+}
+
 TEST_F(ControlTest, ARefusalDoesNotHideThatARunMayHaveBeenCreated) {
   ApplyChain(first_);
   first_.engine.LoseNextAnswer(/*and_domain=*/true);

@@ -1,15 +1,15 @@
 #pragma once
-// Whether this scheduler alone has lost the database.
+// Learns whether this scheduler alone has lost the database (core/isolation_judge.h decides).
 #include <atomic>
 #include <functional>
-#include <memory>
-#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "scheduler/core/isolation_judge.h"
 #include "scheduler/engine/engine.h"
 #include "scheduler/peer/client.h"
 
@@ -23,8 +23,8 @@ namespace penstock::api {
 class Isolation {
  public:
   // `told` hears true again and again while this scheduler is cut off, and false once it is no
-  // longer, in order and from any thread; it must only hand over. The references outlive this, and
-  // `peers` is shut down before it goes: answers come back here.
+  // longer, in order and from any thread; it must only hand over. May be empty. The references
+  // outlive this, and `peers` is shut down before it goes: answers come back here.
   Isolation(engine::Engine& engine, peer::Client& peers, const Clock& clock,
             std::function<void(bool cut_off)> told)
       : engine_(engine), peers_(peers), clock_(clock), told_(std::move(told)) {}
@@ -36,9 +36,7 @@ class Isolation {
 
  private:
   struct Round;
-  void Ask(const std::string& address, const std::shared_ptr<Round>& round);
-  void Conclude(const Round& round) ABSL_LOCKS_EXCLUDED(mu_);
-  void Set(bool cut_off) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Conclude(const std::vector<core::LastBeat>& others) ABSL_LOCKS_EXCLUDED(mu_);
 
   engine::Engine& engine_;
   peer::Client& peers_;
@@ -46,8 +44,8 @@ class Isolation {
   const std::function<void(bool)> told_;
   std::atomic<bool> asking_{false};
   std::atomic<bool> cut_off_{false};
-  Mutex mu_;                                 // held while others are told
-  SteadyTime all_out_ ABSL_GUARDED_BY(mu_);  // when the others were last known to fare no better
+  Mutex mu_;  // held while others are told
+  core::IsolationJudge judge_ ABSL_GUARDED_BY(mu_);
 };
 
 // What a scheduler that is cut off answers: UNAVAILABLE.

@@ -73,6 +73,13 @@ class StreamsTest : public ClusterTest {
     return log;
   }
 
+  // Reads the rest; `progress` is the last that came.
+  static grpc::Status ToEnd(grpc::ClientReader<v1::RunProgress>& watch, v1::RunProgress* progress) {
+    while (watch.Read(progress)) {
+    }
+    return watch.Finish();
+  }
+
   v1::Run run_;
 };
 
@@ -92,9 +99,7 @@ TEST_F(StreamsTest, WatchesARunToItsEndAtTheOwner) {
   EXPECT_EQ(progress.counts(0).state(), v1::TASK_STATE_RUNNING);
   EndRun();
   first_.engine.TellWatches();
-  while (reader->Read(&progress)) {
-  }
-  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(ToEnd(*reader, &progress).ok());
   EXPECT_EQ(progress.run().state(), v1::RUN_STATE_SUCCESS);
   ASSERT_EQ(progress.counts_size(), 1);
   EXPECT_EQ(progress.counts(0).count(), 3);
@@ -110,9 +115,7 @@ TEST_F(StreamsTest, WatchesThroughAnotherNodeAndFollowsTheOwner) {
   ASSERT_TRUE(world_.signal.WaitFor("watch", 2));  // the first node lets go, the second takes over
   EndRun();
   second_.engine.TellWatches();
-  while (reader->Read(&progress)) {
-  }
-  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(ToEnd(*reader, &progress).ok());
   EXPECT_EQ(progress.run().state(), v1::RUN_STATE_SUCCESS);
 }
 
@@ -124,15 +127,11 @@ TEST_F(StreamsTest, AWatchEndsWhereTheDatabaseIsOutOfReach) {
   ASSERT_TRUE(watch->Read(&progress));
   ASSERT_TRUE(other->Read(&progress));
   first_.engine.SetBeatAge(absl::Seconds(10));
-  while (watch->Read(&progress)) {
-  }
-  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ToEnd(*watch, &progress).error_code(), grpc::StatusCode::UNAVAILABLE);
   // The other node goes on with whoever takes over.
   world_.Own(DomainId(1), 2);
   EndRun();
-  while (other->Read(&progress)) {
-  }
-  EXPECT_TRUE(other->Finish().ok());
+  EXPECT_TRUE(ToEnd(*other, &progress).ok());
   EXPECT_EQ(progress.run().state(), v1::RUN_STATE_SUCCESS);
 }
 
@@ -142,15 +141,12 @@ TEST_F(StreamsTest, AStoppingNodeEndsItsStreams) {
   v1::RunProgress progress;
   ASSERT_TRUE(watch->Read(&progress));
   first_.api.StopWaiting();
-  while (watch->Read(&progress)) {
-  }
-  const grpc::Status status = watch->Finish();
+  const grpc::Status status = ToEnd(*watch, &progress);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("stopping"));
   const auto second = Watch(first_, late.get());
-  while (second->Read(&progress)) {
-  }
-  EXPECT_EQ(second->Finish().error_code(), grpc::StatusCode::UNAVAILABLE) << "one that comes late";
+  EXPECT_EQ(ToEnd(*second, &progress).error_code(), grpc::StatusCode::UNAVAILABLE)
+      << "one that comes late";
 }
 
 TEST_F(StreamsTest, AWatchOfAnEndedRunSendsItsEndAlone) {

@@ -57,7 +57,8 @@ class Engine {
 
   // A beat reached the database within the last domain term: others may still count on this one.
   virtual bool Ready() const = 0;
-  // How long ago the last beat that reached the database was sent; years before the first.
+  // How long ago the last beat that reached the database was sent; years before the
+  // first, and when this scheduler was declared dead.
   virtual absl::Duration SinceBeat() const = 0;
   // Answers the commands and reads that wait for the database, commands as InDoubt.
   virtual void GiveUpWaiting() = 0;

@@ -115,7 +115,6 @@ void Fleet::BeatOnce() {
     return;
   }
   lease_.Beat(sent, options_.terms.domain);
-  last_beat_us_.store(sent.micros());
   Publish(*view, sent);
   GuardHistory(*view, known);
   Judge(*view);
@@ -282,7 +281,7 @@ void Fleet::InboxHint(DomainId domain) {
 }
 
 absl::Duration Fleet::SinceBeat() const {
-  return clock_.Steady() - SteadyTime::FromMicros(last_beat_us_.load());
+  return clock_.Steady() - (lease_.until() - options_.terms.domain);
 }
 
 void Fleet::GiveUpWaiting() {

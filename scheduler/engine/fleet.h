@@ -90,7 +90,6 @@ class Fleet : public Engine {
   const RunnerLinks links_;
   std::atomic<int64_t> self_{0};
   std::atomic<int64_t> last_pass_us_{0};
-  std::atomic<int64_t> last_beat_us_{SteadyTime().micros()};  // when the last good one was sent
   service::LoopThread loop_;
 
   // Of the fleet's thread:

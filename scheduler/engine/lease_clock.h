@@ -16,8 +16,10 @@ class LeaseClock {
     until_us_.store((sent + domain_term).micros(), std::memory_order_release);
   }
   void End() { until_us_.store(SteadyTime().micros(), std::memory_order_release); }
-  bool Holds(SteadyTime now) const {
-    return now.micros() < until_us_.load(std::memory_order_acquire);
+  bool Holds(SteadyTime now) const { return now < until(); }
+  // The distant past before the first beat and after End.
+  SteadyTime until() const {
+    return SteadyTime::FromMicros(until_us_.load(std::memory_order_acquire));
   }
 
  private:

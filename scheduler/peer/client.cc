@@ -20,6 +20,22 @@ void SetTimeout(grpc::ClientContext* context, absl::Duration timeout) {
   context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
 }
 
+// One call; kept by its callback.
+template <typename Request, typename Response>
+struct Unary {
+  explicit Unary(absl::Duration timeout) { SetTimeout(&context, timeout); }
+  grpc::ClientContext context;
+  std::unique_ptr<v1::PeerService::Stub> stub;
+  Request request;
+  Response response;
+};
+
+using Async = v1::PeerService::StubInterface::async_interface;
+// Chooses the overload that takes a callback.
+template <typename Request, typename Response>
+using Method = void (Async::*)(grpc::ClientContext*, const Request*, Response*,
+                               std::function<void(grpc::Status)>);
+
 ForwardAnswer Broken(absl::Status status) {
   return {ForwardAnswer::Kind::kBroken, std::move(status), ""};
 }
@@ -98,73 +114,56 @@ std::shared_ptr<grpc::Channel> Client::ChannelTo(std::string_view address) {
   return channels_.Get(address);
 }
 
+template <typename Unary, typename Method>
+bool Client::Begin(const std::string& address, const std::shared_ptr<Unary>& call, Method method,
+                   std::function<void(const grpc::Status&)> done) {
+  if (!calls_->Enter(&call->context)) return false;
+  call->stub = v1::PeerService::NewStub(channels_.Get(address));
+  (call->stub->async()->*method)(
+      &call->context, &call->request, &call->response,
+      [call, done = std::move(done), calls = calls_](const grpc::Status& status) {
+        done(status);
+        calls->Leave(&call->context);
+      });
+  return true;
+}
+
 void Client::Forward(const std::string& address, ForwardCall call,
                      std::function<void(ForwardAnswer)> done) {
-  struct State {
-    grpc::ClientContext context;
-    std::unique_ptr<v1::PeerService::Stub> stub;
-    v1::ForwardRequest request;
-    v1::ForwardResponse response;
-  };
-  auto state = std::make_shared<State>();  // kept by the callback
-  SetTimeout(&state->context, call.timeout);
-  if (call.repeated) state->context.AddMetadata(std::string(kRepeatedKey), "1");
-  state->request.set_domain(call.domain.value());
-  state->request.set_method(std::move(call.method));
-  state->request.set_request(std::move(call.request));
-  if (!calls_->Enter(&state->context)) {
-    return done(Broken(absl::UnavailableError("this scheduler is shutting down")));
-  }
-  state->stub = v1::PeerService::NewStub(channels_.Get(address));
-  state->stub->async()->Forward(
-      &state->context, &state->request, &state->response,
-      [state, done = std::move(done), calls = calls_](const grpc::Status& status) {
-        done(ToAnswer(status, &state->response));
-        calls->Leave(&state->context);
-      });
+  using Request = v1::ForwardRequest;
+  using Response = v1::ForwardResponse;
+  const auto unary = std::make_shared<Unary<Request, Response>>(call.timeout);
+  if (call.repeated) unary->context.AddMetadata(std::string(kRepeatedKey), "1");
+  unary->request.set_domain(call.domain.value());
+  unary->request.set_method(std::move(call.method));
+  unary->request.set_request(std::move(call.request));
+  const bool begun = Begin(address, unary, Method<Request, Response>(&Async::Forward),
+                           [done, &response = unary->response](const grpc::Status& status) {
+                             done(ToAnswer(status, &response));
+                           });
+  if (!begun) done(Broken(absl::UnavailableError("this scheduler is shutting down")));
 }
 
 void Client::Hint(const std::string& address, const std::vector<DomainId>& domains) {
-  struct State {
-    grpc::ClientContext context;
-    std::unique_ptr<v1::PeerService::Stub> stub;
-    v1::HintRequest request;
-    v1::HintResponse response;
-  };
-  auto state = std::make_shared<State>();  // kept by the callback
-  SetTimeout(&state->context, absl::Seconds(1));
-  for (DomainId domain : domains) state->request.add_domains(domain.value());
-  if (!calls_->Enter(&state->context)) return;
-  state->stub = v1::PeerService::NewStub(channels_.Get(address));
-  state->stub->async()->Hint(
-      &state->context, &state->request, &state->response,
-      [state, calls = calls_](const grpc::Status&) { calls->Leave(&state->context); });
+  using Request = v1::HintRequest;
+  using Response = v1::HintResponse;
+  const auto unary = std::make_shared<Unary<Request, Response>>(absl::Seconds(1));
+  for (DomainId domain : domains) unary->request.add_domains(domain.value());
+  Begin(address, unary, Method<Request, Response>(&Async::Hint), [](const grpc::Status&) {});
 }
 
 void Client::GetLastBeat(const std::string& address, absl::Duration timeout,
-                         std::function<void(absl::StatusOr<LastBeat>)> done) {
-  struct State {
-    grpc::ClientContext context;
-    std::unique_ptr<v1::PeerService::Stub> stub;
-    v1::GetLastBeatRequest request;
-    v1::GetLastBeatResponse response;
-  };
-  auto state = std::make_shared<State>();  // kept by the callback
-  SetTimeout(&state->context, timeout);
-  if (!calls_->Enter(&state->context)) {
-    return done(absl::UnavailableError("this scheduler is shutting down"));
-  }
-  state->stub = v1::PeerService::NewStub(channels_.Get(address));
-  state->stub->async()->GetLastBeat(
-      &state->context, &state->request, &state->response,
-      [state, done = std::move(done), calls = calls_](const grpc::Status& status) {
-        if (status.ok()) {
-          done(LastBeat{absl::Microseconds(state->response.age_us()), state->response.ready()});
-        } else {
-          done(rpc::FromGrpc(status));
-        }
-        calls->Leave(&state->context);
-      });
+                         std::function<void(absl::StatusOr<core::LastBeat>)> done) {
+  using Request = v1::GetLastBeatRequest;
+  using Response = v1::GetLastBeatResponse;
+  const auto unary = std::make_shared<Unary<Request, Response>>(timeout);
+  const bool begun =
+      Begin(address, unary, Method<Request, Response>(&Async::GetLastBeat),
+            [done, &response = unary->response](const grpc::Status& status) {
+              if (!status.ok()) return done(rpc::FromGrpc(status));
+              done(core::LastBeat{absl::Microseconds(response.age_us()), response.ready()});
+            });
+  if (!begun) done(absl::UnavailableError("this scheduler is shutting down"));
 }
 
 absl::StatusOr<logstore::LogSlice> Client::ReadLog(const std::string& address,

@@ -13,6 +13,7 @@
 #include "common/base/ids.h"
 #include "common/logstore/log_store.h"
 #include "common/rpc/channel.h"
+#include "scheduler/core/isolation_judge.h"
 #include "scheduler/peer/convert.h"
 
 namespace penstock::peer {
@@ -37,11 +38,6 @@ struct ForwardAnswer {
   std::string response;  // serialised; with kAnswered and an OK status
 };
 
-struct LastBeat {
-  absl::Duration age;  // of the last beat that reached the database
-  bool ready = false;  // not older than a domain term
-};
-
 // Thread-safe. Callbacks run on gRPC's threads: they must only hand over.
 class Client {
  public:
@@ -58,7 +54,7 @@ class Client {
   // Of the scheduler at `address`; not OK when it does not tell within `timeout`. `done` is called
   // exactly once.
   void GetLastBeat(const std::string& address, absl::Duration timeout,
-                   std::function<void(absl::StatusOr<LastBeat>)> done);
+                   std::function<void(absl::StatusOr<core::LastBeat>)> done);
   // What the node at `address` holds of an attempt's log from `offset` on: at least one record if
   // there is any, then as many as fit `max_bytes`. Its cursor means nothing. Blocks up to
   // `timeout`.
@@ -77,6 +73,10 @@ class Client {
 
  private:
   class Calls;
+  // Begins a unary call (client.cc). False, without a call, after Shutdown.
+  template <typename Unary, typename Method>
+  bool Begin(const std::string& address, const std::shared_ptr<Unary>& call, Method method,
+             std::function<void(const grpc::Status&)> done);
   rpc::ChannelCache channels_;
   // Shared with the calls under way, whose callbacks may be the last to touch it.
   const std::shared_ptr<Calls> calls_;
